@@ -1,0 +1,76 @@
+"""Every error this library raises on purpose.
+
+Each also inherits the builtin a caller would reach for, so `except ValueError` and `except OSError` keep working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+from attrs import Attribute, define
+
+__all__ = ["ConfigError", "KernelError", "VRRPKitError"]
+
+
+class VRRPKitError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class ConfigError(VRRPKitError, ValueError):
+    """A setting outside its range; the text names the field, the value and the range."""
+
+
+class KernelError(VRRPKitError, OSError):
+    """The kernel refused an operation.
+
+    Attributes:
+        operation: What was asked of it, in words: `add 192.0.2.10/24 to eth0`.
+        errno: The kernel's error number.
+    """
+
+    def __init__(self, operation: str, errno: int, text: str) -> None:
+        """Keep the operation beside the usual `OSError` arguments."""
+        super().__init__(errno, text)
+        self.operation = operation
+
+    def __str__(self) -> str:
+        """Say what was asked and why it was refused."""
+        return f"{self.operation}: {self.strerror} (errno {self.errno})"
+
+
+@define(frozen=True)
+class InRange:
+    """An attrs validator: `low <= value <= high`, told with the field's name and the value."""
+
+    low: float
+    high: float
+    unit: str = ""
+    remark: str = ""
+
+    def __call__(self, _instance: object, attribute: Attribute[object], value: object) -> None:
+        """Raise `ConfigError` for anything that is not a number in the range."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            raise ConfigError(self.complaint(attribute.name, value))
+
+    def complaint(self, name: str, value: object) -> str:
+        """The house style of error messages."""
+        unit = f" {self.unit}" if self.unit else ""
+        remark = f" ({self.remark})" if self.remark else ""
+        return f"{name} must be {self.low:g}-{self.high:g}{unit}{remark}, got {value!r}"
+
+
+@define(frozen=True)
+class Whole(InRange):
+    """An attrs validator: a whole number in a range."""
+
+    def __call__(self, _instance: object, attribute: Attribute[object], value: object) -> None:
+        """Raise `ConfigError` for anything that is not a whole number in the range."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise ConfigError(self.complaint(attribute.name, value))
+
+
+def check_count(name: str, value: Sized, low: int, high: int) -> None:
+    """Raise `ConfigError` unless a collection holds between `low` and `high` entries."""
+    if not low <= len(value) <= high:
+        text = f"{name} must have {low}-{high} entries, got {len(value)}"
+        raise ConfigError(text)

@@ -1,0 +1,41 @@
+"""A memory for octets seen before."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+
+from vrrpkit.packet._advert import Advertisement, Datagram, decode
+
+__all__ = ["Decoder"]
+
+_CAPACITY: Final = 8192
+
+
+@define
+class Decoder:
+    """`decode()` that reads the same octets only once.
+
+    An Active router sends the same octets again and again, so in the steady state this is one dictionary look-up.
+    Everything that enters the verdict is in the key, and only good datagrams are remembered. When full it starts
+    afresh: 8,192 different advertisements are four times the virtual routers that two families have on eight links,
+    or somebody's flood.
+    """
+
+    _seen: dict[tuple[bytes, bytes, bytes, int], Advertisement] = field(factory=dict, init=False)
+
+    def decode(self, datagram: Datagram) -> Advertisement:
+        """Parse untrusted octets.
+
+        Raises:
+            PacketError: For anything wrong, and nothing else for any octets.
+        """
+        key = (datagram.payload, datagram.source.packed, datagram.destination.packed, datagram.hop_limit)
+        advert = self._seen.get(key)
+        if advert is None:
+            advert = decode(datagram)
+            if len(self._seen) >= _CAPACITY:
+                self._seen.clear()
+            self._seen[key] = advert
+        return advert
