@@ -6,8 +6,9 @@ Each also inherits the builtin a caller would reach for, so `except ValueError` 
 from __future__ import annotations
 
 from collections.abc import Sized
+from typing import Protocol
 
-from attrs import Attribute, define
+from attrs import define
 
 __all__ = ["ConfigError", "KernelError", "VRRPKitError"]
 
@@ -38,6 +39,11 @@ class KernelError(VRRPKitError, OSError):
         return f"{self.operation}: {self.strerror} (errno {self.errno})"
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
 @define(frozen=True)
 class InRange:
     """An attrs validator: `low <= value <= high`, told with the field's name and the value."""
@@ -47,7 +53,7 @@ class InRange:
     unit: str = ""
     remark: str = ""
 
-    def __call__(self, _instance: object, attribute: Attribute[object], value: object) -> None:
+    def __call__(self, _instance: object, attribute: _Named, value: object) -> None:
         """Raise `ConfigError` for anything that is not a number in the range."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             raise ConfigError(self.complaint(attribute.name, value))
@@ -63,7 +69,7 @@ class InRange:
 class Whole(InRange):
     """An attrs validator: a whole number in a range."""
 
-    def __call__(self, _instance: object, attribute: Attribute[object], value: object) -> None:
+    def __call__(self, _instance: object, attribute: _Named, value: object) -> None:
         """Raise `ConfigError` for anything that is not a whole number in the range."""
         if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
             raise ConfigError(self.complaint(attribute.name, value))
