@@ -46,37 +46,41 @@ class _Named(Protocol):
 
 @define(frozen=True)
 class InRange:
-    """An attrs validator: `low <= value <= high`, told with the field's name and the value."""
+    """An attrs validator: a number from `low` to `high`, told with the field's name and the value."""
 
     low: float
     high: float
     unit: str = ""
-    remark: str = ""
 
-    def __call__(self, _instance: object, attribute: _Named, value: object) -> None:
-        """Raise `ConfigError` for anything that is not a number in the range."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
-            raise ConfigError(self.complaint(attribute.name, value))
-
-    def complaint(self, name: str, value: object) -> str:
-        """The house style of error messages."""
-        unit = f" {self.unit}" if self.unit else ""
-        remark = f" ({self.remark})" if self.remark else ""
-        return f"{name} must be {self.low:g}-{self.high:g}{unit}{remark}, got {value!r}"
+    def __call__(self, _instance: object, attribute: _Named, value: float) -> None:
+        """Raise `ConfigError` for anything else."""
+        given: object = value
+        if (
+            isinstance(given, bool)
+            or not isinstance(given, int | float)
+            or not self.low <= given <= self.high
+        ):
+            unit = f" {self.unit}" if self.unit else ""
+            raise ConfigError(f"{attribute.name} must be {self.low:g}-{self.high:g}{unit}, got {value!r}")
 
 
 @define(frozen=True)
-class Whole(InRange):
-    """An attrs validator: a whole number in a range."""
+class Whole:
+    """An attrs validator: a whole number from `low` to `high`."""
 
-    def __call__(self, _instance: object, attribute: _Named, value: object) -> None:
-        """Raise `ConfigError` for anything that is not a whole number in the range."""
-        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
-            raise ConfigError(self.complaint(attribute.name, value))
+    low: int
+    high: int
+    remark: str = ""
+
+    def __call__(self, _instance: object, attribute: _Named, value: int) -> None:
+        """Raise `ConfigError` for anything else."""
+        given: object = value
+        if isinstance(given, bool) or not isinstance(given, int) or not self.low <= given <= self.high:
+            remark = f" ({self.remark})" if self.remark else ""
+            raise ConfigError(f"{attribute.name} must be {self.low}-{self.high}{remark}, got {value!r}")
 
 
 def check_count(name: str, value: Sized, low: int, high: int) -> None:
     """Raise `ConfigError` unless a collection holds between `low` and `high` entries."""
     if not low <= len(value) <= high:
-        text = f"{name} must have {low}-{high} entries, got {len(value)}"
-        raise ConfigError(text)
+        raise ConfigError(f"{name} must have {low}-{high} entries, got {len(value)}")

@@ -141,6 +141,4 @@ class StateChanged:
         return f"{self.reason} ({'; '.join(facts)})"
 
 
-Action: TypeAlias = (
-    SendAdvertisement | AcquireAddresses | ReleaseAddresses | AnnounceAddresses | StateChanged
-)
+Action: TypeAlias = SendAdvertisement | AcquireAddresses | ReleaseAddresses | AnnounceAddresses | StateChanged

@@ -66,7 +66,7 @@ class ElectionConfig:
     vrid: int = field(validator=Whole(1, 255))
     addresses: tuple[IPAddress, ...] = field(converter=_to_addresses)
     unadvertised: tuple[IPAddress, ...] = field(default=(), converter=_to_addresses)
-    priority: int = field(default=100, validator=Whole(1, 255, remark="255 is for the address owner"))
+    priority: int = field(default=100, validator=Whole(1, 255, "255 is for the address owner"))
     version: Version = field(default=Version.V3, converter=Version)
     advert_interval: float = 1.0
     preempt: bool = True
