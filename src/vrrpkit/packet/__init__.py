@@ -12,11 +12,10 @@ from vrrpkit.packet._advert import (
     ChecksumForm,
     Datagram,
     Version,
-    decode,
-    encode,
 )
 from vrrpkit.packet._announce import announcement_frame, gratuitous_arp, unsolicited_na
 from vrrpkit.packet._checksum import internet_checksum
+from vrrpkit.packet._codec import decode, encode
 from vrrpkit.packet._decoder import Decoder
 from vrrpkit.packet._reject import PacketError, Reject
 

@@ -20,12 +20,12 @@ _OVERRIDE: Final = 0x20000000
 
 
 def gratuitous_arp(mac: MACAddress, address: IPv4Address) -> bytes:
-    """An Ethernet frame with a gratuitous ARP request (RFC 5227 section 3; RFC 9568 section 6.4.2 step 155).
+    """An Ethernet frame with a gratuitous ARP request (RFC 5227 section 3; RFC 9568 section 6.4.2).
 
-    Sender and target protocol address are the virtual address; keepalived's form, which every stack accepts.
+    Sender and target are the same: the virtual address, and the MAC address to teach.
     """
     ip = address.packed
-    arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + ip + _BROADCAST + ip
+    arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + 2 * (mac + ip)
     return _BROADCAST + mac + b"\x08\x06" + arp
 
 

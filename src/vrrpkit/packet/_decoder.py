@@ -6,7 +6,8 @@ from typing import Final
 
 from attrs import define, field
 
-from vrrpkit.packet._advert import Advertisement, Datagram, decode
+from vrrpkit.packet._advert import Advertisement, Datagram
+from vrrpkit.packet._codec import decode
 
 __all__ = ["Decoder"]
 

@@ -1,0 +1,156 @@
+"""The interfaces that a node's routers use: who follows what, opened by the first and closed by the last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from attrs import define, field
+
+from vrrpkit.addresses import Family, IPAddress
+from vrrpkit.errors import ConfigError
+from vrrpkit.linux._announcer import DeviceAnnouncer
+from vrrpkit.linux._link import Link
+from vrrpkit.linux._links import LinkView, LinkWatcher, primary_address
+from vrrpkit.linux._member import Member
+from vrrpkit.runtime import Driver
+
+__all__ = ["Devices"]
+
+
+@define(eq=False)
+class _Device:
+    view: LinkView
+    announcer: DeviceAnnouncer
+    unwatch: Callable[[], None] = field(init=False)
+    claims: int = 0
+
+
+@define(eq=False)
+class _SharedLink:
+    link: Link
+    source: IPAddress | None
+    claims: int = 0
+
+
+class Devices:
+    """Every interface in use, its links and its announcer, all following what the kernel says of it."""
+
+    def __init__(self, driver: Driver, watcher: LinkWatcher, *, netns: str | None, gap: float) -> None:
+        self._driver = driver
+        self._watcher = watcher
+        self._netns = netns
+        self._gap = gap
+        self._devices: dict[str, _Device] = {}
+        self._links: dict[tuple[str, Family, IPAddress | None], _SharedLink] = {}
+        self._virtual: Counter[IPAddress] = Counter()
+        self._members: dict[Member, None] = {}
+
+    def claim(self, name: str) -> None:
+        """Use an interface.
+
+        Raises:
+            ConfigError: There is none of this name.
+        """
+        device = self._devices.get(name)
+        if device is None:
+            view = self._watcher.view(name)
+            if view.index is None:
+                raise ConfigError(f"interface must exist, got {name!r}")
+            announcer = DeviceAnnouncer(self._driver, name, gap=self._gap, netns=self._netns)
+            announcer.follow(view)
+            device = self._devices[name] = _Device(view, announcer)
+            device.unwatch = self._watcher.watch(name, self._changed)
+        device.claims += 1
+
+    def release(self, name: str) -> None:
+        """Use it no longer."""
+        device = self._devices[name]
+        device.claims -= 1
+        if not device.claims:
+            del self._devices[name]
+            device.unwatch()
+            device.announcer.close()
+
+    def claim_virtual(self, addresses: Iterable[IPAddress]) -> None:
+        """Never take these for a primary address."""
+        self._virtual.update(addresses)
+        self._refresh_sources()
+
+    def release_virtual(self, addresses: Iterable[IPAddress]) -> None:
+        """They may be ordinary addresses again."""
+        self._virtual.subtract(addresses)
+        self._virtual = +self._virtual
+
+    def claim_link(self, interface: str, family: Family, source: IPAddress | None) -> Link:
+        """The sockets of a claimed interface.
+
+        Raises:
+            PermissionError: Without CAP_NET_RAW.
+        """
+        key = (interface, family, source)
+        shared = self._links.get(key)
+        if shared is None:
+            link = Link(self._driver, interface, family, self._netns)
+            shared = _SharedLink(link, source)
+            self._follow_link(shared, self._devices[interface].view)
+            self._links[key] = shared
+        shared.claims += 1
+        return shared.link
+
+    def release_link(self, link: Link) -> None:
+        """Use it no longer."""
+        for key, shared in tuple(self._links.items()):
+            if shared.link is link:
+                shared.claims -= 1
+                if not shared.claims:
+                    del self._links[key]
+                    link.close()
+
+    def announcer(self, name: str) -> DeviceAnnouncer:
+        """The announcer of a claimed interface."""
+        return self._devices[name].announcer
+
+    def follow(self, member: Member) -> None:
+        """Tell a router about its interfaces, now and whenever they change."""
+        self._members[member] = None
+        self._review(member)
+
+    def unfollow(self, member: Member) -> None:
+        """Stop telling it."""
+        self._members.pop(member, None)
+
+    def close(self) -> None:
+        """Let go of everything that is still in use."""
+        for shared in self._links.values():
+            shared.link.close()
+        for device in self._devices.values():
+            device.unwatch()
+            device.announcer.close()
+        self._links.clear()
+        self._devices.clear()
+
+    def _changed(self, view: LinkView) -> None:
+        self._devices[view.name].view = view
+        self._devices[view.name].announcer.follow(view)
+        for shared in self._links.values():
+            if shared.link.interface == view.name:
+                self._follow_link(shared, view)
+        for member in tuple(self._members):
+            if view.name in member.devices:
+                self._review(member)
+
+    def _refresh_sources(self) -> None:
+        for shared in self._links.values():
+            self._follow_link(shared, self._devices[shared.link.interface].view)
+
+    def _follow_link(self, shared: _SharedLink, view: LinkView) -> None:
+        link, source = shared.link, shared.source
+        if source is None:
+            source = primary_address(view, link.family, self._virtual)
+        elif all(fact.address != source for fact in view.addresses):
+            source = None
+        link.follow(view, source)
+
+    def _review(self, member: Member) -> None:
+        member.review([self._devices[name].view for name in sorted(member.devices)])

@@ -1,0 +1,233 @@
+"""One interface, one family: the sockets that all its virtual routers share."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable, Collection
+from typing import Final
+
+from vrrpkit.addresses import Family, IPAddress, vrrp_group
+from vrrpkit.errors import ConfigError
+from vrrpkit.linux._links import LinkView
+from vrrpkit.linux._netns import in_netns
+from vrrpkit.linux._reader import Reader
+from vrrpkit.linux._sockets import open_receiver, open_sender, set_vrids, socket_address
+from vrrpkit.packet import Advertisement, Datagram, encode
+from vrrpkit.runtime import Driver, Receiver
+
+__all__ = ["Link", "LinkPort"]
+
+log = logging.getLogger("vrrpkit.link")
+
+
+class Link:
+    """The VRRP sockets of one interface and one family.
+
+    The sockets follow the interface: when it is deleted they close, when one of the same name appears they open
+    again, and when the primary address moves they send from the new one.
+
+    Args:
+        driver: The clock of the process; it drains the link before any machine ticks.
+        interface: The interface's name.
+        family: Whose messages.
+        netns: The network namespace by name or path; None for the process's own.
+    """
+
+    def __init__(self, driver: Driver, interface: str, family: Family, netns: str | None = None) -> None:
+        self.interface: Final = interface
+        self.family: Final = family
+        self._driver = driver
+        self._netns = netns
+        self._loop = asyncio.get_running_loop()
+        self._ports: dict[int, LinkPort] = {}
+        self._listeners: list[Callable[[Datagram], None]] = []
+        self._index: int | None = None
+        self._source: IPAddress | None = None
+        self._receiver: socket.socket | None = None
+        self._reader: Reader | None = None
+        self._sender: socket.socket | None = None
+
+    @property
+    def primary_address(self) -> IPAddress | None:
+        """The address that advertisements leave from; None while there is none."""
+        return self._source
+
+    @property
+    def index(self) -> int | None:
+        """The interface's index; None while it does not exist."""
+        return self._index
+
+    def follow(self, view: LinkView, source: IPAddress | None) -> None:
+        """Take note of the interface as it is now, and of the address to send from.
+
+        Raises:
+            PermissionError: Without CAP_NET_RAW.
+        """
+        if view.index != self._index:
+            self._close_sockets()
+            if view.index is not None:
+                self._open_receiver(view.index)
+        if source != self._source or self._sender is None:
+            self._open_sender(source)
+
+    def port(self, vrid: int, peers: Collection[IPAddress] = (), *, check_source: bool = True) -> LinkPort:
+        """A transport for one virtual router on this link.
+
+        Args:
+            vrid: Its identifier; one router of a VRID on a link.
+            peers: Unicast peers; none for multicast.
+            check_source: Whether to listen only to `peers`, when there are any.
+
+        Raises:
+            ConfigError: The VRID is taken, or a peer is of the other family.
+        """
+        if vrid in self._ports:
+            raise ConfigError(f"vrid must be unique on {self.interface} ({self.family.name}), got {vrid} twice")
+        for peer in peers:
+            if peer.version != self.family:
+                raise ConfigError(f"peers must be {self.family.name} addresses, got {peer}")
+        return LinkPort(self, vrid, tuple(peers), check_source=check_source)
+
+    def listen(self, listener: Callable[[Datagram], None]) -> Callable[[], None]:
+        """Hear every VRRP message on the link, of any VRID, undecoded; for monitors. Returns how to stop."""
+        self._listeners.append(listener)
+        self._changed()
+
+        def stop() -> None:
+            self._listeners.remove(listener)
+            self._changed()
+
+        return stop
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._close_sockets()
+
+    def register(self, port: LinkPort) -> None:
+        """From a port: it opens."""
+        self._ports[port.vrid] = port
+        self._changed()
+
+    def unregister(self, port: LinkPort) -> None:
+        """From a port: it closes."""
+        if self._ports.get(port.vrid) is port:
+            del self._ports[port.vrid]
+            self._changed()
+
+    def transmit(self, messages: Collection[tuple[bytes, IPAddress]]) -> None:
+        """Send to every destination, even if one of them cannot be reached.
+
+        Raises:
+            OSError: At least one did not leave.
+        """
+        if self._sender is None or self._index is None:
+            raise OSError(errno.ENETDOWN, f"{self.interface} cannot send")
+        failure: OSError | None = None
+        for octets, destination in messages:
+            try:
+                self._sender.sendto(octets, socket_address(destination, self._index))
+            except OSError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _open_receiver(self, index: int) -> None:
+        receiver = in_netns(self._netns, lambda: open_receiver(self.interface, index, self.family))
+        self._index, self._receiver = index, receiver
+        self._reader = Reader(receiver, self.family, self._ports)
+        self._reader.listeners = self._listeners
+        self._changed()
+        self._loop.add_reader(receiver, self._reader.drain)
+        self._driver.add_source(self._reader.drain)
+
+    def _open_sender(self, source: IPAddress | None) -> None:
+        if self._sender is not None:
+            self._sender.close()
+        self._sender, self._source = None, source
+        index = self._index
+        if source is None or index is None:
+            return
+        try:
+            self._sender = in_netns(self._netns, lambda: open_sender(self.interface, index, source))
+        except PermissionError:
+            raise
+        except OSError as error:  # gone again: the watcher will say so
+            log.warning("%s: cannot send from %s: %s", self.interface, source, error)
+
+    def _close_sockets(self) -> None:
+        if self._receiver is not None and self._reader is not None:
+            self._loop.remove_reader(self._receiver)
+            self._driver.remove_source(self._reader.drain)
+            self._receiver.close()
+        if self._sender is not None:
+            self._sender.close()
+        self._index = self._source = self._receiver = self._reader = self._sender = None
+
+    def _changed(self) -> None:
+        if self._receiver is not None and self._reader is not None:
+            self._reader.forget()
+            set_vrids(self._receiver, self.family, None if self._listeners else self._ports.keys())
+
+
+class LinkPort:
+    """One virtual router's place on a link: a `vrrpkit.runtime.Transport`."""
+
+    def __init__(self, link: Link, vrid: int, peers: tuple[IPAddress, ...], *, check_source: bool) -> None:
+        """See `Link.port()`."""
+        self.vrid: Final = vrid
+        self._link = link
+        self._peers = peers
+        self._check_source = check_source
+        self._receiver: Receiver | None = None
+        self._said: tuple[Advertisement, IPAddress, list[tuple[bytes, IPAddress]]] | None = None
+
+    @property
+    def primary_address(self) -> IPAddress | None:
+        """The link's."""
+        return self._link.primary_address
+
+    @property
+    def receiver(self) -> Receiver:
+        """Who gets what comes in; only an open port has one."""
+        if self._receiver is None:
+            raise RuntimeError(f"the port for VRID {self.vrid} is not open")
+        return self._receiver
+
+    def open(self, receiver: Receiver) -> None:
+        """Begin to deliver."""
+        self._receiver = receiver
+        self._link.register(self)
+
+    def close(self) -> None:
+        """Stop delivering."""
+        self._link.unregister(self)
+
+    def refuses(self, source: IPAddress, destination: IPAddress) -> str | None:
+        """Multicast routers hear multicast, unicast routers their peers."""
+        if destination.is_multicast != (not self._peers):
+            return f"sent to {destination}, which this router does not use"
+        if self._peers and self._check_source and source not in self._peers:
+            return f"{source} is not one of the peers"
+        return None
+
+    def send(self, advert: Advertisement) -> None:
+        """Send to the group, or to every peer.
+
+        Raises:
+            OSError: It did not leave, or not for every peer.
+        """
+        source = self._link.primary_address
+        if source is None:
+            raise OSError(errno.EADDRNOTAVAIL, f"{self._link.interface} has no address to send from")
+        said = self._said
+        if said is None or said[0] is not advert or said[1] is not source:
+            destinations = self._peers or (vrrp_group(self._link.family),)
+            messages = [
+                (encode(advert, source=source, destination=destination).payload, destination)
+                for destination in destinations
+            ]
+            said = self._said = advert, source, messages
+        self._link.transmit(said[2])

@@ -1,0 +1,230 @@
+"""One machine's part in any number of virtual routers: one clock, one netlink, one socket per link."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+from vrrpkit.addresses import Family, IPAddress, parse_address
+from vrrpkit.announce import AnnouncePolicy
+from vrrpkit.election import ElectionConfig, SteppedDown
+from vrrpkit.errors import ConfigError
+from vrrpkit.keeping import ForeignDeletion
+from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
+from vrrpkit.linux._announcer import DeviceAnnouncer, RouterAnnouncer
+from vrrpkit.linux._clock import TimerClock
+from vrrpkit.linux._devices import Devices
+from vrrpkit.linux._link import Link
+from vrrpkit.linux._links import LinkWatcher
+from vrrpkit.linux._member import Member
+from vrrpkit.packet import Datagram
+from vrrpkit.runtime import Driver, VirtualRouter, shut_down
+
+__all__ = ["Node", "open_router"]
+
+
+class Node:
+    """Everything that the virtual routers of one process and one network namespace share.
+
+        async with Node() as node:
+            for vrid in range(1, 256):
+                await node.add_router("eth0", ElectionConfig(vrid=vrid, addresses=[f"192.0.2.{vrid}"]))
+            await asyncio.Event().wait()
+
+    Leaving the block closes every router: all of them resign before the first releases anything.
+
+    Args:
+        netns: The network namespace by name (as of `ip netns`) or path; None for the process's own.
+        lease: Seconds, 3-86400, after which the kernel removes an address by itself unless it is renewed, which
+            happens three times in that span: what a killed process held does not stay behind. None holds addresses
+            for ever.
+        announce_gap: Seconds between any two announcements on one interface, 0-10.
+    """
+
+    def __init__(
+        self, *, netns: str | None = None, lease: float | None = 30.0, announce_gap: float = 0.0
+    ) -> None:
+        self._netns: Final = netns
+        self._lease = lease
+        self._gap = announce_gap
+        self._members: dict[VirtualRouter, Member] = {}
+        self._exit = ExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Open the clock and netlink."""
+        with ExitStack() as stack:
+            self.driver = Driver(TimerClock())
+            stack.callback(self.driver.close)
+            watcher = LinkWatcher(self._netns)
+            stack.callback(watcher.close)
+            self._keeper = AddressKeeper(self.driver, watcher, netns=self._netns, lease=self._lease)
+            stack.callback(self._keeper.close)
+            self._devices = Devices(self.driver, watcher, netns=self._netns, gap=self._gap)
+            stack.callback(self._devices.close)
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Close every router, then what they shared."""
+        try:
+            await shut_down(*self._members)
+        finally:
+            for router in tuple(self._members):
+                self._members.pop(router).close()
+            self._exit.close()
+
+    @property
+    def routers(self) -> tuple[VirtualRouter, ...]:
+        """The virtual routers running here."""
+        return tuple(self._members)
+
+    async def add_router(  # noqa: PLR0913 - keywords with the usual case as default
+        self,
+        interface: str,
+        config: ElectionConfig,
+        *,
+        placements: Iterable[Placement] = (),
+        peers: Iterable[str | IPAddress] = (),
+        check_source: bool = True,
+        source: str | IPAddress | None = None,
+        announce: AnnouncePolicy | None = None,
+        foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
+        name: str | None = None,
+    ) -> VirtualRouter:
+        """Start a virtual router on an interface.
+
+        What an earlier run that was killed has left of its addresses is removed first.
+
+        Args:
+            interface: The interface of the advertisements, and of the addresses that no placement puts elsewhere.
+            config: The virtual router.
+            placements: How its addresses are held: prefix length, another interface, label and so on; an address
+                without a placement is a /32 or /128 on `interface`.
+            peers: Unicast peers; multicast when empty.
+            check_source: Whether to listen to `peers` only; turned off, anybody who can reach us can take over.
+            source: The address to send from, which must be on the interface; its primary address when None.
+            announce: How often to announce the addresses.
+            foreign_deletion: What to do when somebody else removes one of the addresses.
+            name: What logs and snapshots call it; `eth0/51` when None.
+
+        Raises:
+            ConfigError: An argument is wrong, or an interface does not exist; nothing has changed then.
+            PermissionError: CAP_NET_RAW or CAP_NET_ADMIN is missing; the text says which.
+        """
+        placed = _placed(placements, config)
+        unicast = tuple(parse_address("peers", peer) for peer in peers)
+        fixed = None if source is None else parse_address("source", source)
+        devices = {interface, *(placement.device or interface for placement in placed)}
+        with ExitStack() as undo:
+            for device in sorted(devices):
+                self._devices.claim(device)
+                undo.callback(self._devices.release, device)
+            virtual = () if config.is_owner else config.all_addresses
+            self._devices.claim_virtual(virtual)
+            undo.callback(self._devices.release_virtual, virtual)
+            link = self._devices.claim_link(interface, config.family, fixed)
+            undo.callback(self._devices.release_link, link)
+            port = link.port(config.vrid, unicast, check_source=check_source)
+            manager = NetlinkAddressManager(
+                self._keeper, interface, placed, foreign_deletion=foreign_deletion
+            )
+            undo.callback(manager.close)
+            await manager.sweep(config.all_addresses)
+            device_of = {placement.address: placement.device or interface for placement in placed}
+            router = VirtualRouter(
+                config,
+                transport=port,
+                addresses=manager,
+                announcer=RouterAnnouncer(
+                    lambda address: self._devices.announcer(device_of.get(address, interface)),
+                    announce or AnnouncePolicy(),
+                ),
+                driver=self.driver,
+                name=name or f"{interface}/{config.vrid}",
+            )
+            manager.on_yield = partial(router.post, SteppedDown())
+            member = Member(router, link, frozenset(devices), undo.pop_all().close)
+        self._members[router] = member
+        self._devices.follow(member)
+        router.start()
+        return router
+
+    async def remove_router(self, router: VirtualRouter) -> None:
+        """Close one virtual router: resign, release, forget."""
+        try:
+            await shut_down(router)
+        finally:
+            member = self._members.pop(router, None)
+            if member is not None:
+                self._devices.unfollow(member)
+                member.close()
+
+    def listen(
+        self, interface: str, family: Family, listener: Callable[[Datagram], None]
+    ) -> Callable[[], None]:
+        """Hear every VRRP message on a link, without taking part; for monitors. Returns how to stop."""
+        self._devices.claim(interface)
+        link = self._devices.claim_link(interface, family, None)
+        stop = link.listen(listener)
+
+        def stop_listening() -> None:
+            stop()
+            self._devices.release_link(link)
+            self._devices.release(interface)
+
+        return stop_listening
+
+
+def _placed(placements: Iterable[Placement], config: ElectionConfig) -> tuple[Placement, ...]:
+    placed = tuple(placements)
+    strangers = [placement.address for placement in placed if placement.address not in config.all_addresses]
+    if strangers:
+        raise ConfigError(f"placements must be of the router's own addresses, got {strangers[0]}")
+    return placed
+
+
+@asynccontextmanager
+async def open_router(  # noqa: PLR0913 - keywords with the usual case as default
+    interface: str,
+    config: ElectionConfig,
+    *,
+    netns: str | None = None,
+    placements: Iterable[Placement] = (),
+    peers: Iterable[str | IPAddress] = (),
+    check_source: bool = True,
+    source: str | IPAddress | None = None,
+    announce: AnnouncePolicy | None = None,
+    foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
+    lease: float | None = 30.0,
+    name: str | None = None,
+) -> AsyncIterator[VirtualRouter]:
+    """One virtual router on one interface, wired for the usual case.
+
+        async with open_router("eth0", ElectionConfig(vrid=51, addresses=["192.0.2.10"])) as router:
+            async for change in router.changes():
+                print(change)
+
+    Leaving the block resigns and releases. For several routers in one process use one `Node`; the arguments are
+    those of `Node` and `Node.add_router()`.
+
+    Raises:
+        ConfigError: An argument is wrong, or an interface does not exist.
+        PermissionError: CAP_NET_RAW or CAP_NET_ADMIN is missing; the text says which.
+    """
+    async with Node(netns=netns, lease=lease) as node:
+        yield await node.add_router(
+            interface,
+            config,
+            placements=placements,
+            peers=peers,
+            check_source=check_source,
+            source=source,
+            announce=announce,
+            foreign_deletion=foreign_deletion,
+            name=name,
+        )

@@ -1,0 +1,294 @@
+"""One router of a simulation: an election with a clock, a socket buffer and addresses of its own."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from math import inf, nextafter
+from typing import Final, Protocol, TypeAlias, assert_never
+
+from attrs import define, field
+
+from vrrpkit.addresses import IPAddress
+from vrrpkit.election import (
+    AcquireAddresses,
+    Action,
+    AdvertReceived,
+    AnnounceAddresses,
+    Election,
+    ElectionConfig,
+    Event,
+    ReleaseAddresses,
+    SendAdvertisement,
+    Shutdown,
+    Startup,
+    State,
+    StateChanged,
+    TimerFired,
+    screen,
+)
+from vrrpkit.errors import ConfigError
+from vrrpkit.packet import Advertisement, Reject
+from vrrpkit.testing._transcript import Rejected, Transcript, What
+
+__all__ = ["SimulatedRouter"]
+
+# About what Linux's default receive buffer of 212,992 octets holds of such small datagrams.
+_SOCKET_BUFFER: Final = 256
+
+Heard: TypeAlias = AdvertReceived | Rejected
+
+
+class World(Protocol):
+    """What a router needs of its simulation."""
+
+    @property
+    def now(self) -> float:
+        """The virtual time."""
+
+    @property
+    def transcript(self) -> Transcript:
+        """All records."""
+
+    def alarm(self, at: float, ring: Callable[[float], None]) -> None:
+        """Ring at that time."""
+
+    def transmit(self, sender: SimulatedRouter, advert: Advertisement) -> None:
+        """Put it on the wire."""
+
+    def note(self, router: str, what: What) -> None:
+        """Keep a record."""
+
+    def want(self, addresses: tuple[IPAddress, ...]) -> None:
+        """From now on somebody should hold these addresses."""
+
+    def tenure(self, router: SimulatedRouter, addresses: tuple[IPAddress, ...], *, holds: bool) -> None:
+        """Addresses have been taken or given back, or their holder stopped or went on."""
+
+
+@define(eq=False)
+class SimulatedRouter:
+    """A router in a `Simulation`; made by its `add()`.
+
+    It behaves as the runtime does: what it hears it screens, what it decides it does at once, and after a pause it
+    first hears what has queued up and then looks at the clock.
+
+    Attributes:
+        name: Its name.
+        peers: The addresses it exchanges unicast advertisements with; empty for multicast.
+        rejected: How many datagrams it did not accept, by reason. Those for another VRID are counted here only;
+            others are also in the transcript, once per source and reason.
+        dropped: How many datagrams found its socket buffer full while it was paused.
+    """
+
+    name: str
+    peers: tuple[IPAddress, ...]
+    _election: Election
+    _world: World
+    rejected: Counter[Reject] = field(factory=Counter[Reject], init=False)
+    dropped: int = field(default=0, init=False)
+    _alive: bool = field(default=True, init=False)
+    _paused: bool = field(default=False, init=False)
+    _held: dict[IPAddress, None] = field(factory=dict, init=False)
+    _queue: deque[Heard] = field(factory=deque, init=False)
+    _posted: deque[Event] = field(factory=deque, init=False)
+    _complaints: set[tuple[Reject, IPAddress]] = field(factory=set, init=False)
+    _rate: float = field(default=1.0, init=False)
+    _rate_since: float = field(default=0.0, init=False)
+    _origin: float = field(default=0.0, init=False)
+    _armed: float = field(default=inf, init=False)
+
+    @property
+    def election(self) -> Election:
+        """The machine itself. Restarting after `kill()` makes a new one."""
+        return self._election
+
+    @property
+    def config(self) -> ElectionConfig:
+        """The settings in force."""
+        return self._election.config
+
+    @property
+    def address(self) -> IPAddress | None:
+        """The primary address."""
+        return self._election.primary_address
+
+    @property
+    def state(self) -> State:
+        """The election's state; `State.INITIALIZE` for a router that is killed."""
+        return self._election.state
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process exists, running or paused."""
+        return self._alive
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is stopped, as by SIGSTOP."""
+        return self._paused
+
+    @property
+    def held(self) -> tuple[IPAddress, ...]:
+        """The addresses it holds, in the order in which it took them; none for a router that is killed."""
+        return tuple(self._held) if self._alive else ()
+
+    @property
+    def left_behind(self) -> tuple[IPAddress, ...]:
+        """The addresses it held when it was killed; until it is started again."""
+        return () if self._alive else tuple(self._held)
+
+    @property
+    def transcript(self) -> Transcript:
+        """What happened to this router."""
+        return self._world.transcript.of(self.name)
+
+    @property
+    def skew(self) -> float:
+        """How fast its clock runs: 1.01 is 1 % fast."""
+        return self._rate
+
+    @skew.setter
+    def skew(self, rate: float) -> None:
+        if rate <= 0:
+            raise ConfigError(f"skew must be above 0, got {rate!r}")
+        now = self._world.now
+        self._origin, self._rate_since, self._rate = self._local(now), now, rate
+        self._armed = inf
+        self._arm()
+
+    def start(self) -> None:
+        """Start it, also after `kill()` or `shutdown()`; what it had left behind is removed first."""
+        if not self._alive:
+            self._world.note(self.name, "cleared what it had left behind" if self._held else "restarted")
+            self._held.clear()
+            self._alive = True
+        self._world.want(self.config.all_addresses)
+        self.post(Startup())
+
+    def shutdown(self) -> None:
+        """Stop it in good order: an Active Router resigns and releases."""
+        self.post(Shutdown())
+
+    def kill(self) -> None:
+        """Let it vanish without a word, as by SIGKILL or a power cut."""
+        if not self._alive:
+            return
+        self._world.note(self.name, "killed")
+        self._world.tenure(self, tuple(self._held), holds=False)
+        self._alive = self._paused = False
+        self._queue.clear()
+        self._posted.clear()
+        self._complaints.clear()
+        self._election = Election(self.config, self.address)
+
+    def post(self, event: Event) -> None:
+        """Feed an event. A paused router takes it when it goes on; one that is killed, never."""
+        if not self._alive:
+            return
+        self._world.note(self.name, event)
+        if self._paused:
+            self._posted.append(event)
+        else:
+            self._handle(event)
+
+    def pause(self) -> None:
+        """Stop it, as by SIGSTOP: it keeps its addresses, and what is sent to it queues up in its socket buffer."""
+        if self._alive and not self._paused:
+            self._world.note(self.name, "paused")
+            self._paused = True
+            self._world.tenure(self, tuple(self._held), holds=True)
+
+    def resume(self) -> None:
+        """Let it go on, as by SIGCONT: it hears what is queued, takes what was posted, and looks at the clock."""
+        if not self._paused:
+            return
+        self._world.note(self.name, "resumed")
+        self._paused = False
+        self._world.tenure(self, tuple(self._held), holds=True)
+        while self._queue:
+            self.hear(self._queue.popleft())
+        while self._posted:
+            self._handle(self._posted.popleft())
+        self._handle(TimerFired())
+
+    def hear(self, heard: Heard) -> None:
+        """A datagram, decoded or refused, comes out of the wire."""
+        if not self._alive:
+            return
+        if self._paused:
+            if len(self._queue) < _SOCKET_BUFFER:
+                self._queue.append(heard)
+            else:
+                self.dropped += 1
+            return
+        if isinstance(heard, Rejected):
+            self._reject(heard)
+        elif self.peers and heard.source not in self.peers:
+            self._reject(Rejected(Reject.UNKNOWN_PEER, heard.source, "not one of the peers"))
+        elif (reason := screen(heard.advert, self._election.config)) is not None:
+            self._reject(Rejected(reason, heard.source, str(heard.advert)))
+        else:
+            self._handle(heard)
+
+    def _reject(self, refused: Rejected) -> None:
+        self.rejected[refused.reason] += 1
+        complaint = (refused.reason, refused.source)
+        if refused.reason is not Reject.VRID and complaint not in self._complaints:
+            self._complaints.add(complaint)
+            self._world.note(self.name, refused)
+
+    def _handle(self, event: Event) -> None:
+        for action in self._election.handle(event, self._local(self._world.now)):
+            self._world.note(self.name, action)
+            self._perform(action)
+        self._arm()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case SendAdvertisement(advert):
+                self._world.transmit(self, advert)
+            case AcquireAddresses(addresses):
+                self._held.update(dict.fromkeys(addresses))
+                self._world.tenure(self, addresses, holds=True)
+            case ReleaseAddresses(addresses):
+                for address in addresses:
+                    self._held.pop(address, None)
+                self._world.tenure(self, addresses, holds=False)
+            case AnnounceAddresses() | StateChanged():
+                pass
+            case unreachable:
+                assert_never(unreachable)
+
+    def _local(self, now: float) -> float:
+        """What this router's clock shows."""
+        return self._origin + (now - self._rate_since) * self._rate
+
+    def _arm(self) -> None:
+        """See that the alarm rings no later than the deadline.
+
+        A deadline that moved later, as a Backup's does with every advertisement, costs nothing here: the alarm
+        rings, finds nothing to do, and is set again.
+        """
+        deadline = self._election.deadline
+        if deadline is None:
+            return
+        at = self._rate_since + (deadline - self._origin) / self._rate
+        if at >= self._armed:
+            return
+        while self._local(at) < deadline:  # rounding must not make it ring too early, again and again
+            at = nextafter(at, inf)
+        self._armed = at
+        self._world.alarm(at, self._ring)
+
+    def _ring(self, at: float) -> None:
+        if at != self._armed:
+            return  # an earlier alarm has taken its place
+        self._armed = inf
+        deadline = self._election.deadline
+        if self._paused or deadline is None:
+            return
+        if deadline <= self._local(self._world.now):
+            self._handle(TimerFired())
+        else:
+            self._arm()

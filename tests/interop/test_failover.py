@@ -1,0 +1,68 @@
+"""One virtual router made of vrrpkit and keepalived: whoever goes, the other carries on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.duel import PAIRS, VARIANTS, Duel, Pair, Variant
+from tests.support.lab import Keepalived, Lab, Router, VrrpkitRouter
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: Pair, variant: Variant) -> None:
+    with Lab() as lab:
+        duel = Duel(lab, variant)
+        lower = duel.start(lab.two, pair.two, 100)
+        upper = duel.start(lab.one, pair.one, 200)
+        duel.settle(upper)
+
+        duel.kill(upper)
+        duel.settle(lower)
+        duel.check_silence(lower, variant.silence)
+        check_reason(lower, "active-silent")
+        check_crashed(upper)
+
+        upper = duel.start(lab.one, pair.one, 200)
+        duel.settle(upper)
+        check_reason(upper, "preempted")
+        check_reason(lower, "outranked")
+
+        upper.stop()
+        duel.settle(lower)
+        duel.check_silence(lower, variant.skew, below=3 * variant.interval)
+        check_reason(lower, "active-resigned")
+
+        upper = duel.start(lab.one, pair.one, 200)
+        duel.settle(upper)
+        lab.one.cut()
+        duel.settle(lower)
+        duel.check_silence(lower, variant.silence)
+        lab.until(lambda: upper.state() == "fault", "a router without a link is in fault")
+        lab.one.repair()
+        duel.settle(upper)
+
+        duel.further(upper, 3)
+        lower.stop()
+        duel.settle(upper)
+        duel.conclude()
+        assert duel.adverts[-1].advert.priority == 0
+
+
+def check_reason(router: Router, reason: str) -> None:
+    """vrrpkit says why; keepalived does not."""
+    if isinstance(router, VrrpkitRouter):
+        assert router.changes[-1].reason == reason
+
+
+def check_crashed(router: Router) -> None:
+    """A crashed vrrpkit cannot remove its addresses, so the kernel does in the end; a crashed keepalived's stay."""
+    held = router.node.held()
+    assert frozenset(held) == router.specs[0].plain_addresses
+    lifetimes = [address.lifetime for address in held.values()]
+    if isinstance(router, Keepalived):
+        assert lifetimes == [None] * len(held)
+    else:
+        assert all(lifetime is not None and lifetime <= 30 for lifetime in lifetimes)
