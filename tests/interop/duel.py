@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -12,7 +13,7 @@ from tests.support.capture import SeenAdvert, only, overlaps, reigns
 from tests.support.lab import Keepalived, Lab, Node, Router, RouterSpec, VrrpkitRouter
 from vrrpkit.addresses import Family, IPAddress
 
-__all__ = ["IPV4", "IPV6", "PAIRS", "VARIANTS", "Duel", "Pair", "Variant", "takeover_silence"]
+__all__ = ["IPV4", "IPV6", "PAIRS", "VARIANTS", "Duel", "Pair", "Variant", "check_reason", "named", "takeover_silence"]
 
 IPV4: Final = ("10.77.0.100/24",)
 IPV6: Final = ("fe80::7:100/64", "fd77::7:100/64")
@@ -83,8 +84,20 @@ VARIANTS: Final = (
     Variant(name="v3", spec=_V3, interval=0.2, silence=0.721875, skew=0.121875),
     Variant(name="v3-ipv6", spec=evolve(_V3, addresses=IPV6), interval=0.2, silence=0.721875, skew=0.121875),
     Variant(name="v3-unicast", spec=_V3, interval=0.2, silence=0.721875, skew=0.121875, unicast=True),
+    Variant(
+        name="v3-ipv6-global",
+        spec=evolve(_V3, addresses=IPV6[1:], link_local_first=False),
+        interval=0.2,
+        silence=0.721875,
+        skew=0.121875,
+    ),
     Variant(name="v3-two-intervals", spec=_V3, interval=0.4, silence=1.44375, skew=0.24375),
 )
+
+
+def named(*names: str) -> tuple[Variant, ...]:
+    """Some of the variants."""
+    return tuple(variant for variant in VARIANTS if variant.name in names)
 
 
 @define
@@ -98,9 +111,11 @@ class Duel:
     def __attrs_post_init__(self) -> None:
         self.lab.client.ask(self.variant.asked)
 
-    def start(self, node: Node, kind: type[Router], priority: int, *, preempt: bool = True) -> Router:
+    def start(
+        self, node: Node, kind: type[Router], priority: int, *, preempt: bool = True, preempt_delay: float = 0.0
+    ) -> Router:
         """Start a router with what the variant says; priority 200 has its own interval."""
-        spec = evolve(self.variant.spec, priority=priority, preempt=preempt)
+        spec = evolve(self.variant.spec, priority=priority, preempt=preempt, preempt_delay=preempt_delay)
         if priority == 200:  # noqa: PLR2004 - the variant's
             spec = evolve(spec, interval=self.variant.interval)
         if self.variant.unicast:
@@ -115,6 +130,14 @@ class Duel:
         router.kill()
         self._left[router.node.name] = frozenset(router.node.held())
 
+    @contextmanager
+    def frozen(self, router: Router) -> Iterator[None]:
+        """Freeze a router; what its node holds meanwhile stays out of account."""
+        with router.frozen():
+            self._left[router.node.name] = frozenset(router.node.held())
+            yield
+        del self._left[router.node.name]
+
     @property
     def adverts(self) -> tuple[SeenAdvert, ...]:
         """The virtual router's advertisements so far."""
@@ -126,7 +149,7 @@ class Duel:
         until = self.lab.until
         until(lambda: active.state() == "active", f"{node.name} is Active")
         others = [router for router in self.lab.routers if router.running and router is not active]
-        for router in others:
+        for router in (other for other in others if other.node.name not in self._left):
             until(lambda: router.state() in ("backup", "fault"), f"{router.node.name} is not Active")
         until(lambda: self._last_sender() == node.name, f"{node.name} is the last to have advertised")
         expected = {other.name: frozenset[IPAddress]() for other in self.lab.nodes}
@@ -176,3 +199,9 @@ def takeover_silence(adverts: Iterable[SeenAdvert], node: str) -> float:
     adverts = tuple(adverts)
     began = [reign.start for reign in reigns(adverts) if reign.node == node][-1]
     return began - max(seen.at for seen in adverts if seen.node != node and seen.at < began)
+
+
+def check_reason(router: Router, reason: str) -> None:
+    """vrrpkit says why its state is what it is; keepalived does not."""
+    if isinstance(router, VrrpkitRouter):
+        assert router.changes[-1].reason == reason

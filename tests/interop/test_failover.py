@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.interop.duel import PAIRS, VARIANTS, Duel, Pair, Variant
-from tests.support.lab import Keepalived, Lab, Router, VrrpkitRouter
+from tests.interop.duel import PAIRS, VARIANTS, Duel, Pair, Variant, check_reason, named
+from tests.support.lab import Keepalived, Lab, Router
 
 pytestmark = pytest.mark.interop
 
@@ -51,10 +51,30 @@ def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: P
         assert duel.adverts[-1].advert.priority == 0
 
 
-def check_reason(router: Router, reason: str) -> None:
-    """vrrpkit says why; keepalived does not."""
-    if isinstance(router, VrrpkitRouter):
-        assert router.changes[-1].reason == reason
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_three_routers_follow_each_other_in_the_order_of_their_priorities(pair: Pair) -> None:
+    (variant,) = named("v3")
+    with Lab("one", "two", "three") as lab:
+        duel = Duel(lab, variant)
+        third = duel.start(lab.three, pair.one, 50)
+        second = duel.start(lab.two, pair.two, 100)
+        first = duel.start(lab.one, pair.one, 200)
+        duel.settle(first)
+
+        duel.kill(first)
+        duel.settle(second)
+        second.stop()
+        duel.settle(third)
+        duel.check_silence(third, 0.1609375, below=0.6)  # 206/256 of 0.2 s, and three times 0.2 s
+
+        first = duel.start(lab.one, pair.one, 200)
+        duel.settle(first)
+        second = duel.start(lab.two, pair.two, 100)
+        lab.until(lambda: second.state() == "backup", "the second has started")
+        first.stop()
+        duel.settle(second)
+        check_reason(third, "outranked")
+        duel.conclude()
 
 
 def check_crashed(router: Router) -> None:

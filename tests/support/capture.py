@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from itertools import combinations
 from typing import Final, TypeAlias
@@ -28,7 +29,6 @@ __all__ = [
     "only",
     "overlaps",
     "reigns",
-    "silence_before",
     "timeline",
 ]
 
@@ -262,16 +262,23 @@ class Overlap:
 def reigns(adverts: Iterable[SeenAdvert]) -> tuple[Reign, ...]:
     """Who was Active when, for one virtual router's advertisements, in the order of their beginnings.
 
-    A reign ends with a resignation or with more silence than one and a half intervals.
+    A reign ends with more silence than one and a half intervals. It also ends with anybody's resignation: whoever
+    speaks after that has taken over.
     """
     running: dict[str, list[SeenAdvert]] = {}
     ended = []
     for seen in adverts:
         run = running.get(seen.node)
-        if run and (seen.advert.priority == 0 or seen.at - run[-1].at > _GAP * run[-1].advert.interval):
-            ended.append(Reign(seen.node, tuple(running.pop(seen.node))))
-        if seen.advert.priority:
-            running.setdefault(seen.node, []).append(seen)
+        if seen.advert.priority == 0:
+            ended += [Reign(node, tuple(run)) for node, run in running.items()]
+            running.clear()
+        elif run is None:
+            running[seen.node] = [seen]
+        elif seen.at - run[-1].at > _GAP * run[-1].advert.interval:
+            ended.append(Reign(seen.node, tuple(run)))
+            running[seen.node] = [seen]
+        else:
+            run.append(seen)
     ended += [Reign(node, tuple(run)) for node, run in running.items()]
     return tuple(sorted(ended, key=lambda reign: reign.start))
 
@@ -297,13 +304,6 @@ def overlaps(adverts: Iterable[SeenAdvert], *, crossings: int = 1) -> tuple[Over
     return tuple(found)
 
 
-def silence_before(adverts: Sequence[SeenAdvert], node: str) -> float:
-    """Seconds between a node's first advertisement and the last one of anybody else before it, of any priority."""
-    first = next(at for at, seen in enumerate(adverts) if seen.node == node)
-    others = [seen.at for seen in adverts[:first] if seen.node != node]
-    return adverts[first].at - others[-1]
-
-
 def only(adverts: Iterable[SeenAdvert], *, since: float = 0.0) -> tuple[SeenAdvert, ...]:
     """The advertisements from then on."""
     return tuple(seen for seen in adverts if seen.at >= since)
@@ -313,14 +313,17 @@ def timeline(seen: Sequence[Seen], lines: int = 60) -> str:
     """The last lines of a capture for people; what repeats is counted, not repeated."""
     if not seen:
         return "nothing on the wire"
-    begin, text = seen[0].at, list[tuple[str, float, float, int]]()
+    text: list[list[Seen]] = []
     for one in seen:
-        line = str(one)
-        if text and text[-1][0] == line:
-            text[-1] = (line, text[-1][1], one.at, text[-1][3] + 1)
+        lately = text[-4:] if isinstance(one, SeenAnnouncement) else text[-1:]
+        same = next((line for line in lately if str(line[0]) == str(one)), None)
+        if same is None:
+            text.append([one])
         else:
-            text.append((line, one.at, one.at, 1))
-    return "\n".join(
-        f"{first - begin:8.3f} {line}" + (f" x{count} until {last - begin:.3f}" if count > 1 else "")
-        for line, first, last, count in text[-lines:]
-    )
+            same.append(one)
+    begin = seen[0].at
+    said = [
+        f"{line[0].at - begin:8.3f} {line[0]}" + (f" x{len(line)} until {line[-1].at - begin:.3f}" if line[1:] else "")
+        for line in text[-lines:]
+    ]
+    return "\n".join([f"seconds after {datetime.fromtimestamp(begin, UTC).isoformat()}", *said])

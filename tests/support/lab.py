@@ -70,6 +70,7 @@ _FOREVER: Final = 0xFFFFFFFF
 _ECHO_PORT: Final = 7007
 _TIMEOUT: Final = 30.0
 _LOG_LINES: Final = 30
+_CHATTER: Final = re.compile("gratuitous ARP|Unsolicited Neighbour|keepalived.conf|pid=|log-detail")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _serials: Final = itertools.count(1)
 
@@ -364,7 +365,7 @@ class Router(ABC):
         """The process for a failure message."""
         fate = "running" if self._process.poll() is None else f"exit status {self._process.returncode}"
         said = "\n".join(change.text for change in self.changes)
-        log = "\n".join([line for line in self.log.splitlines() if "gratuitous" not in line][-_LOG_LINES:])
+        log = "\n".join([line for line in self.log.splitlines() if not _CHATTER.search(line)][-_LOG_LINES:])
         return f"{type(self).__name__} on {self.node.name} ({fate})\n{said}\n{log}"
 
 
@@ -448,7 +449,7 @@ class Keepalived(Router):
         *lines, self._unread = self._unread.split("\n")
         for line in lines:
             matched = re.fullmatch(r'INSTANCE "VR_(\d+)" (\w+) \d+', line)
-            if matched is not None:
+            if matched is not None and matched[2] in _STATES:  # not MASTER_RX_LOWER_PRI, say
                 yield Change(int(matched[1]), _STATES[matched[2]], "", line)
 
 

@@ -39,7 +39,7 @@ class Monitor:
         KernelError: There is no such network namespace.
     """
 
-    def __init__(  # noqa: PLR0913 - keywords with the usual case as default
+    def __init__(
         self,
         groups: Iterable[int],
         on_messages: Callable[[list[Message]], None],

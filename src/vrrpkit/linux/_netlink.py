@@ -169,8 +169,8 @@ class Requests:
         """
         refusals: list[Refusal] = []
         for start in range(0, len(changes), BATCH):
-            for refusal in self._batch(operation, changes[start : start + BATCH]):
-                refusals.append(refusal._replace(position=start + refusal.position))
+            refused = self._batch(operation, changes[start : start + BATCH])
+            refusals.extend(refusal._replace(position=start + refusal.position) for refusal in refused)
         return refusals
 
     def dump(self, operation: str, kind: int, payload: bytes) -> list[bytes]:

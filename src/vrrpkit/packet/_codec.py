@@ -16,7 +16,7 @@ from vrrpkit.packet._advert import (
     Datagram,
     Version,
 )
-from vrrpkit.packet._checksum import internet_checksum, pseudo_header_sum
+from vrrpkit.packet._checksum import pseudo_header_sum
 from vrrpkit.packet._reject import PacketError, Reject
 
 __all__ = ["decode", "encode"]
@@ -28,6 +28,12 @@ _AUTH_TEXT: Final = 1
 _HOP_LIMIT: Final = 255
 # Ethernet pads a frame's payload to 46 octets; behind an IPv4 header of 20 that leaves 26 for us.
 _PADDED: Final = 26
+
+# Looking a member up in its enum costs as much as an addition does; these are for every datagram.
+_V2: Final = Version.V2
+_KINDS: Final = {version << 4 | _TYPE_ADVERTISEMENT: version for version in Version}
+_MESSAGE_ONLY: Final = ChecksumForm.MESSAGE_ONLY
+_PSEUDO_HEADER: Final = ChecksumForm.PSEUDO_HEADER
 
 # The same few addresses come in every advertisement, and making an address costs more than all the rest.
 _ipv4 = lru_cache(8192)(IPv4Address)
@@ -46,26 +52,28 @@ def encode(advert: Advertisement, *, source: IPAddress, destination: IPAddress) 
     Cannot fail for a constructed `Advertisement` between two addresses of its family.
     """
     addresses = advert.addresses
-    numbers = [int(address) for address in addresses]
-    kind = advert.version << 4 | _TYPE_ADVERTISEMENT
-    count = len(numbers)
-    ipv6 = isinstance(destination, IPv6Address)
+    numbers = [*map(int, addresses)]
+    version, count = advert.version, len(numbers)
+    # A number's 16-bit words add up to the number modulo 0xFFFF, so the checksum needs no octets yet.
+    total = sum(numbers)
     trailer = b""
-    pseudo_header = 0
-    if advert.version is Version.V2:
+    ipv6 = destination.version == 6
+    if version is _V2:
+        timing = int(advert.interval)
+        if advert.password is not None:
+            timing |= _AUTH_TEXT << 8
         trailer = (advert.password or b"").ljust(MAX_PASSWORD, b"\0")
-        timing = (_AUTH_NONE if advert.password is None else _AUTH_TEXT) << 8 | int(advert.interval)
+        total += int.from_bytes(trailer, "big")
     else:
         timing = round(advert.interval * 100)
-        if ipv6 or advert.form is ChecksumForm.PSEUDO_HEADER:
-            pseudo_header = pseudo_header_sum(source, destination, 8 + count * (16 if ipv6 else 4))
-    # A number's 16-bit words add up to the number modulo 0xFFFF, so the sum needs no octets yet.
-    total = (kind << 8 | advert.vrid) + (advert.priority << 8 | count) + timing + sum(numbers) + pseudo_header
-    checksum = internet_checksum(trailer, total)
+        if ipv6 or advert.form is _PSEUDO_HEADER:
+            total += pseudo_header_sum(source, destination, 8 + count * (16 if ipv6 else 4))
+    kind, vrid, priority = version << 4 | _TYPE_ADVERTISEMENT, advert.vrid, advert.priority
+    checksum = -(total + (kind << 8) + vrid + (priority << 8) + count + timing) % 0xFFFF
     if ipv6:
-        head = _HEADER.pack(kind, advert.vrid, advert.priority, count, timing, checksum)
+        head = _HEADER.pack(kind, vrid, priority, count, timing, checksum)
         return Datagram(head + b"".join([address.packed for address in addresses]), source, destination)
-    message = _ipv4_message(count).pack(kind, advert.vrid, advert.priority, count, timing, checksum, *numbers)
+    message = _ipv4_message(count).pack(kind, vrid, priority, count, timing, checksum, *numbers)
     return Datagram(message + trailer, source, destination)
 
 
@@ -83,16 +91,29 @@ def decode(datagram: Datagram) -> Advertisement:
         raise PacketError(Reject.HOP_LIMIT, f"hop limit must be 255, got {datagram.hop_limit}")
     if len(payload) < _HEADER.size:
         raise PacketError(Reject.TRUNCATED, f"{len(payload)} octets are less than a header of 8")
-    kind, vrid, priority, count, timing, _checksum = _HEADER.unpack_from(payload)
-    ipv6 = isinstance(datagram.source, IPv6Address)
-    version = _version(kind, ipv6=ipv6)
-    message = _complete_message(payload, version, count, ipv6=ipv6)
-    form = _verify_checksum(message, datagram, version, ipv6=ipv6)
+    kind, count = payload[0], payload[3]
+    ipv6 = datagram.source.version == 6
+    version = _KINDS.get(kind)
+    if version is None or (ipv6 and version is _V2):
+        raise _unknown_kind(kind)
+    size = 8 + count * (16 if ipv6 else 4) + (MAX_PASSWORD if version is _V2 else 0)
+    if len(payload) != size:
+        payload = _without_padding(payload, count, size, ipv6=ipv6)
+    if count == 0 and version is not _V2:  # erratum 8299
+        raise PacketError(Reject.LENGTH, "an advertisement of version 3 has at least one address")
+    form = _verify_checksum(payload, datagram, version, ipv6=ipv6)
+    addresses: tuple[IPAddress, ...]
+    if ipv6:
+        _kind, vrid, priority, _count, timing, _checksum = _HEADER.unpack_from(payload)
+        addresses = tuple([_ipv6(payload[at : at + 16]) for at in range(8, size, 16)])
+    else:
+        _kind, vrid, priority, _count, timing, _checksum, *numbers = _ipv4_message(count).unpack_from(payload)
+        addresses = tuple(map(_ipv4, numbers))
     if vrid == 0:
         raise PacketError(Reject.VRID, "virtual router identifier must be 1-255, got 0")
     password = None
-    if version is Version.V2:
-        interval, password = _version_2_fields(message, timing)
+    if version is _V2:
+        interval, password = _version_2_fields(payload, timing)
     else:
         interval = _version_3_interval(timing)
     # The octets have been checked, and the constructor's checks would cost more than all of them.
@@ -100,32 +121,23 @@ def decode(datagram: Datagram) -> Advertisement:
     _set(advert, "vrid", vrid)
     _set(advert, "priority", priority)
     _set(advert, "interval", interval)
-    _set(advert, "addresses", _addresses(message, count, ipv6=ipv6))
+    _set(advert, "addresses", addresses)
     _set(advert, "version", version)
     _set(advert, "password", password)
     _set(advert, "form", form)
     return advert
 
 
-def _version(kind: int, *, ipv6: bool) -> Version:
-    version = kind >> 4
-    if version not in (Version.V2, Version.V3):
-        raise PacketError(Reject.VERSION, f"version must be 2 or 3, got {version}")
-    if kind & 0xF != _TYPE_ADVERTISEMENT:
-        raise PacketError(Reject.TYPE, f"type must be 1, got {kind & 0xF}")
-    if version == Version.V3:
-        return Version.V3
-    if ipv6:
-        raise PacketError(Reject.VERSION, "version 2 has no IPv6")
-    return Version.V2
+def _unknown_kind(kind: int) -> PacketError:
+    version, type_ = kind >> 4, kind & 0xF
+    if version not in (2, 3):
+        return PacketError(Reject.VERSION, f"version must be 2 or 3, got {version}")
+    if type_ != _TYPE_ADVERTISEMENT:
+        return PacketError(Reject.TYPE, f"type must be 1, got {type_}")
+    return PacketError(Reject.VERSION, "version 2 has no IPv6")
 
 
-def _complete_message(payload: bytes, version: Version, count: int, *, ipv6: bool) -> bytes:
-    if count == 0 and version is Version.V3:  # erratum 8299
-        raise PacketError(Reject.LENGTH, "an advertisement of version 3 has at least one address")
-    size = 8 + count * (16 if ipv6 else 4) + (MAX_PASSWORD if version is Version.V2 else 0)
-    if len(payload) == size:
-        return payload
+def _without_padding(payload: bytes, count: int, size: int, *, ipv6: bool) -> bytes:
     if len(payload) < size:
         raise PacketError(Reject.LENGTH, f"{count} addresses make {size} octets, got {len(payload)}")
     if ipv6 or len(payload) > _PADDED:
@@ -134,12 +146,13 @@ def _complete_message(payload: bytes, version: Version, count: int, *, ipv6: boo
 
 
 def _verify_checksum(message: bytes, datagram: Datagram, version: Version, *, ipv6: bool) -> ChecksumForm:
-    if version is Version.V3:
+    total = int.from_bytes(message, "big")
+    if version is not _V2:
         extra = pseudo_header_sum(datagram.source, datagram.destination, len(message))
-        if internet_checksum(message, extra) == 0:
-            return ChecksumForm.PSEUDO_HEADER
-    if not ipv6 and internet_checksum(message) == 0:
-        return ChecksumForm.MESSAGE_ONLY
+        if (total + extra) % 0xFFFF == 0:
+            return _PSEUDO_HEADER
+    if not ipv6 and total % 0xFFFF == 0:
+        return _MESSAGE_ONLY
     raise PacketError(Reject.CHECKSUM, f"checksum 0x{message[6:8].hex()} is wrong")
 
 
@@ -159,9 +172,3 @@ def _version_3_interval(timing: int) -> float:
     if centiseconds == 0:
         raise PacketError(Reject.INTERVAL, "interval must be 0.01-40.95 s, got 0")
     return centiseconds / 100
-
-
-def _addresses(message: bytes, count: int, *, ipv6: bool) -> tuple[IPAddress, ...]:
-    if ipv6:
-        return tuple([_ipv6(message[at : at + 16]) for at in range(8, 8 + 16 * count, 16)])
-    return tuple([_ipv4(number) for number in _ipv4_message(count).unpack_from(message)[6:]])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
 from math import inf, nextafter
-from typing import Final, Protocol, TypeAlias, assert_never
+from typing import Final, Protocol, TypeAlias, TypeGuard, assert_never
 
 from attrs import define, field
 
@@ -29,6 +28,7 @@ from vrrpkit.election import (
 )
 from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Reject
+from vrrpkit.testing._agenda import ALARMS, Agenda
 from vrrpkit.testing._transcript import Rejected, Transcript, What
 
 __all__ = ["SimulatedRouter"]
@@ -43,15 +43,8 @@ class World(Protocol):
     """What a router needs of its simulation."""
 
     @property
-    def now(self) -> float:
-        """The virtual time."""
-
-    @property
     def transcript(self) -> Transcript:
         """All records."""
-
-    def alarm(self, at: float, ring: Callable[[float], None]) -> None:
-        """Ring at that time."""
 
     def transmit(self, sender: SimulatedRouter, advert: Advertisement) -> None:
         """Put it on the wire."""
@@ -84,6 +77,7 @@ class SimulatedRouter:
     name: str
     peers: tuple[IPAddress, ...]
     _election: Election
+    _agenda: Agenda
     _world: World
     rejected: Counter[Reject] = field(factory=Counter[Reject], init=False)
     dropped: int = field(default=0, init=False)
@@ -93,6 +87,7 @@ class SimulatedRouter:
     _queue: deque[Heard] = field(factory=deque, init=False)
     _posted: deque[Event] = field(factory=deque, init=False)
     _complaints: set[tuple[Reject, IPAddress]] = field(factory=set, init=False)
+    _admitted: tuple[AdvertReceived, ElectionConfig] | None = field(default=None, init=False)
     _rate: float = field(default=1.0, init=False)
     _rate_since: float = field(default=0.0, init=False)
     _origin: float = field(default=0.0, init=False)
@@ -152,7 +147,7 @@ class SimulatedRouter:
     def skew(self, rate: float) -> None:
         if rate <= 0:
             raise ConfigError(f"skew must be above 0, got {rate!r}")
-        now = self._world.now
+        now = self._agenda.now
         self._origin, self._rate_since, self._rate = self._local(now), now, rate
         self._armed = inf
         self._arm()
@@ -214,22 +209,33 @@ class SimulatedRouter:
 
     def hear(self, heard: Heard) -> None:
         """A datagram, decoded or refused, comes out of the wire."""
-        if not self._alive:
-            return
         if self._paused:
-            if len(self._queue) < _SOCKET_BUFFER:
-                self._queue.append(heard)
-            else:
-                self.dropped += 1
-            return
+            self._buffer(heard)
+        elif self._alive and self._admits(heard):
+            self._handle(heard)
+
+    def _buffer(self, heard: Heard) -> None:
+        if len(self._queue) < _SOCKET_BUFFER:
+            self._queue.append(heard)
+        else:
+            self.dropped += 1
+
+    def _admits(self, heard: Heard) -> TypeGuard[AdvertReceived]:
+        """Screen it; what was admitted last is admitted again without a second look."""
+        known, config = self._admitted, self._election.config
+        if known is not None and known[0] is heard and known[1] is config:
+            return True
         if isinstance(heard, Rejected):
             self._reject(heard)
-        elif self.peers and heard.source not in self.peers:
-            self._reject(Rejected(Reject.UNKNOWN_PEER, heard.source, "not one of the peers"))
-        elif (reason := screen(heard.advert, self._election.config)) is not None:
+            return False
+        reason = screen(heard.advert, config)
+        if self.peers and heard.source not in self.peers:
+            reason = Reject.UNKNOWN_PEER
+        if reason is not None:
             self._reject(Rejected(reason, heard.source, str(heard.advert)))
-        else:
-            self._handle(heard)
+            return False
+        self._admitted = (heard, config)
+        return True
 
     def _reject(self, refused: Rejected) -> None:
         self.rejected[refused.reason] += 1
@@ -239,7 +245,7 @@ class SimulatedRouter:
             self._world.note(self.name, refused)
 
     def _handle(self, event: Event) -> None:
-        for action in self._election.handle(event, self._local(self._world.now)):
+        for action in self._election.handle(event, self._local(self._agenda.now)):
             self._world.note(self.name, action)
             self._perform(action)
         self._arm()
@@ -271,24 +277,23 @@ class SimulatedRouter:
         rings, finds nothing to do, and is set again.
         """
         deadline = self._election.deadline
-        if deadline is None:
+        if deadline is None or deadline >= self._armed:
             return
-        at = self._rate_since + (deadline - self._origin) / self._rate
-        if at >= self._armed:
-            return
+        self._armed = deadline
+        at = max(self._rate_since + (deadline - self._origin) / self._rate, self._agenda.now)
         while self._local(at) < deadline:  # rounding must not make it ring too early, again and again
             at = nextafter(at, inf)
-        self._armed = at
-        self._world.alarm(at, self._ring)
+        self._agenda.add(at, ALARMS, self._ring, deadline)
 
-    def _ring(self, at: float) -> None:
-        if at != self._armed:
-            return  # an earlier alarm has taken its place
+    def _ring(self, deadline: float) -> None:
+        if deadline != self._armed:
+            return  # another alarm has taken its place
         self._armed = inf
-        deadline = self._election.deadline
-        if self._paused or deadline is None:
+        if self._paused:
             return
-        if deadline <= self._local(self._world.now):
+        now = self._local(self._agenda.now)
+        due = self._election.deadline
+        if due is not None and due <= now:
             self._handle(TimerFired())
         else:
             self._arm()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from heapq import heappop, heappush
-from math import inf
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import define, field
 
@@ -14,17 +12,13 @@ from vrrpkit.addresses import IPAddress, family_of, parse_address, vrrp_group
 from vrrpkit.election import AdvertReceived, Election, ElectionConfig, State
 from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Datagram, Decoder, PacketError, encode
+from vrrpkit.testing._agenda import ARRIVALS, CALLS, Agenda
 from vrrpkit.testing._ledger import Ledger, Span
 from vrrpkit.testing._network import Network, Node
 from vrrpkit.testing._simulated import Heard, SimulatedRouter
 from vrrpkit.testing._transcript import Record, Rejected, Transcript, What
 
 __all__ = ["Simulation"]
-
-# What falls on one moment: first what the test does, then what arrives, then what the clocks say.
-_CALLS: Final = 0
-_ARRIVALS: Final = 1
-_ALARMS: Final = 2
 
 _TAIL: Final = 20
 
@@ -53,9 +47,7 @@ class Simulation(Network):
     """
 
     record: bool = field(default=True, kw_only=True)
-    _now: float = field(default=0.0, init=False)
-    _heap: list[tuple[float, int, int, Callable[[Any], object], Any]] = field(factory=list, init=False)
-    _serial: int = field(default=0, init=False)
+    _agenda: Agenda = field(factory=Agenda, init=False)
     _routers: dict[str, Router] = field(factory=dict, init=False)
     _audiences: dict[IPAddress, Audience] = field(factory=dict, init=False)
     _said: dict[str, tuple[Advertisement, IPAddress, list[tuple[Datagram, Heard]]]] = field(
@@ -95,7 +87,7 @@ class Simulation(Network):
             if family_of(each) is not config.family:
                 raise ConfigError(f"address and peers must be {config.family.name}, got {each}")
         self._join(name)
-        router = SimulatedRouter(name, others, Election(config, primary), self)
+        router = SimulatedRouter(name, others, Election(config, primary), self._agenda, self)
         self._routers[name] = router
         self._audiences.clear()
         return router
@@ -112,9 +104,9 @@ class Simulation(Network):
         Raises:
             ConfigError: That time is past.
         """
-        if time < self._now:
-            raise ConfigError(f"time must be {self._now:g} or later, got {time!r}")
-        self._push(time, _CALLS, _call, (call, args))
+        if time < self.now:
+            raise ConfigError(f"time must be {self.now:g} or later, got {time!r}")
+        self._agenda.add(time, CALLS, _call, (call, args))
 
     def inject(self, datagram: Datagram, to: Node | None = None) -> None:
         """Let a datagram come out of the wire now: replayed, forged or damaged.
@@ -128,25 +120,17 @@ class Simulation(Network):
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing will ever happen again."""
-        if not self._heap:
-            return False
-        self._now, _rank, _serial, call, argument = heappop(self._heap)
-        call(argument)
-        return True
+        return self._agenda.step()
 
     def run(self, until: float) -> None:
         """Let everything happen up to a time, that moment included."""
-        if until < self._now:
-            raise ConfigError(f"until must be {self._now:g} or later, got {until!r}")
-        heap = self._heap
-        while heap and heap[0][0] <= until:
-            self._now, _rank, _serial, call, argument = heappop(heap)
-            call(argument)
-        self._now = until
+        if until < self.now:
+            raise ConfigError(f"until must be {self.now:g} or later, got {until!r}")
+        self._agenda.run(until)
 
     def run_for(self, seconds: float) -> None:
         """Let everything happen in the next seconds."""
-        self.run(self._now + seconds)
+        self.run(self.now + seconds)
 
     def run_until(self, predicate: Callable[[], bool], limit: float = 60.0) -> float:
         """Run until something is true; return the time at which it was.
@@ -154,18 +138,19 @@ class Simulation(Network):
         Raises:
             AssertionError: It was not within `limit` seconds; the text has the end of the transcript.
         """
-        end = self._now + limit
+        end = self.now + limit
         while not predicate():
-            if not self._heap or self._heap[0][0] > end:
+            following = self._agenda.next_at()
+            if following is None or following > end:
                 self.run(end)
                 raise AssertionError(self.explain(f"did not happen within {limit:g} s: {predicate}"))
             self.step()
-        return self._now
+        return self.now
 
     @property
     def now(self) -> float:
         """The virtual time, in seconds; begins at 0."""
-        return self._now
+        return self._agenda.now
 
     @property
     def routers(self) -> Mapping[str, SimulatedRouter]:
@@ -195,24 +180,20 @@ class Simulation(Network):
                 protocol can make it stop.
         """
         ledger = self._held if paused else self._running
-        return tuple([span for each in self._wanted(address) for span in ledger.overlaps(each, self._now)])
+        return tuple([span for each in self._wanted(address) for span in ledger.overlaps(each, self.now)])
 
     def gaps(self, address: str | IPAddress | None = None) -> tuple[Span, ...]:
         """When an address had no holder, counted from the start of the first router that should hold it."""
-        return tuple([span for each in self._wanted(address) for span in self._held.gaps(each, self._now)])
+        return tuple([span for each in self._wanted(address) for span in self._held.gaps(each, self.now)])
 
     def explain(self, text: str) -> str:
         """A text for a failed test: the text, the time, and the end of the transcript."""
         lines = list(self.transcript[-2 * _TAIL :].lines())[-_TAIL:]
-        return "\n".join([f"{text} (at {self._now:.3f} s)", *lines])
-
-    def alarm(self, at: float, ring: Callable[[float], None]) -> None:
-        """For routers: ring at that time."""
-        self._push(max(at, self._now), _ALARMS, ring, at)
+        return "\n".join([f"{text} (at {self.now:.3f} s)", *lines])
 
     def transmit(self, sender: SimulatedRouter, advert: Advertisement) -> None:
         """For routers: put an advertisement on the wire."""
-        source = sender.address
+        now, source = self._agenda.now, sender.address
         if source is None:
             self.note(sender.name, "cannot send without an address")
             return
@@ -220,27 +201,27 @@ class Simulation(Network):
             self._mirror(datagram)
             audience = self._audience(datagram.destination)
             if self._is_plain():
-                self._push(self._now + self.delay, _ARRIVALS, self._land, (heard, audience, sender))
+                self._agenda.add(now + self.delay, ARRIVALS, self._land, (heard, audience, sender))
                 continue
             for router in audience:
-                for at in self._arrivals(sender.name, router.name, self._now) if router is not sender else ():
-                    self._push(at, _ARRIVALS, self._land, (heard, (router,), None))
+                for at in self._arrivals(sender.name, router.name, now) if router is not sender else ():
+                    self._agenda.add(at, ARRIVALS, self._land, (heard, (router,), None))
 
     def note(self, router: str, what: What) -> None:
         """Add a record of your own, or a router's."""
         if self.record:
-            self._records.append(Record(self._now, router, what))
+            self._records.append(Record(self.now, router, what))
 
     def want(self, addresses: tuple[IPAddress, ...]) -> None:
         """For routers: from now on somebody should hold these addresses."""
         for address in addresses:
-            self._held.open(self._now, address)
+            self._held.open(self.now, address)
 
     def tenure(self, router: SimulatedRouter, addresses: tuple[IPAddress, ...], *, holds: bool) -> None:
         """For routers: addresses have been taken or given back, or their holder stopped or went on."""
         for address in addresses:
-            self._held.change(self._now, address, router.name, holds=holds)
-            self._running.change(self._now, address, router.name, holds=holds and not router.paused)
+            self._held.change(self.now, address, router.name, holds=holds)
+            self._running.change(self.now, address, router.name, holds=holds and not router.paused)
 
     def _note(self, text: str) -> None:
         self.note("", text)
@@ -249,10 +230,6 @@ class Simulation(Network):
         if not self.record:
             raise ConfigError("record must be on for a history of the addresses")
         return self._held.addresses if address is None else (parse_address("address", address),)
-
-    def _push(self, at: float, rank: int, call: Callable[[Any], object], argument: object) -> None:
-        self._serial += 1
-        heappush(self._heap, (at, rank, self._serial, call, argument))
 
     def _audience(self, destination: IPAddress) -> Audience:
         """Who listens there: a router with peers to its address, the others to their multicast group."""

@@ -1,0 +1,77 @@
+"""Many virtual routers at once: one vrrpkit process, and a keepalived for each or one for all."""
+
+from __future__ import annotations
+
+import pytest
+
+from attrs import evolve
+
+from tests.interop.duel import IPV6
+from tests.support.capture import overlaps, reigns
+from tests.support.lab import Keepalived, Lab, Router, RouterSpec, VrrpkitRouter
+
+pytestmark = pytest.mark.interop
+
+# Virtual routers of every dialect; the second and the third share a VRID, which two families may.
+SPECS = (
+    RouterSpec(vrid=1, version=2, addresses=("10.77.0.101/24", "10.77.0.111/24")),
+    RouterSpec(vrid=2, version=3, interval=0.3, addresses=("10.77.0.102/32",)),
+    RouterSpec(vrid=2, version=3, interval=0.3, addresses=IPV6),
+    RouterSpec(vrid=3, version=2, password="s3cret", addresses=("10.77.0.103/24",)),
+    RouterSpec(vrid=4, version=3, interval=0.5, addresses=("10.77.0.104/24",)),
+    RouterSpec(vrid=255, version=3, interval=0.4, addresses=("fe80::7:255/128", "fd77::7:255/128")),
+)
+OURS = [evolve(spec, priority=200 if number % 2 else 100) for number, spec in enumerate(SPECS)]
+THEIRS = [evolve(spec, priority=100 if number % 2 else 200) for number, spec in enumerate(SPECS)]
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["a-keepalived-for-each", "one-keepalived"])
+def test_every_virtual_router_of_a_process_goes_its_own_way(alone: bool) -> None:
+    with Lab() as lab:
+        ours = lab.one.start(VrrpkitRouter, *OURS)
+        theirs = [lab.two.start(Keepalived, spec) for spec in THEIRS] if alone else [lab.two.start(Keepalived, *THEIRS)]
+        settle(lab, {spec: "one" if spec.priority == 200 else "two" for spec in OURS})  # noqa: PLR2004
+
+        ours.kill()
+        settle(lab, dict.fromkeys(OURS, "two"), crashed=True)
+
+        ours = lab.one.start(VrrpkitRouter, *OURS)
+        settle(lab, {spec: "one" if spec.priority == 200 else "two" for spec in OURS})  # noqa: PLR2004
+
+        ours.stop()
+        assert lab.one.held() == {}
+        settle(lab, dict.fromkeys(OURS, "two"))
+        check_resignations(lab)
+
+        for keepalived in theirs:
+            keepalived.stop()
+        for spec in SPECS:
+            assert overlaps(lab.capture.adverts(spec.vrid, spec.family)) == ()
+        assert lab.capture.garbage == ()
+
+
+def settle(lab: Lab, active: dict[RouterSpec, str], *, crashed: bool = False) -> None:
+    """Wait until each virtual router is Active on its node, by the wire and by the kernel."""
+    for spec, node in active.items():
+        lab.until(lambda: sender(lab, spec) == node, f"{node} is Active for {spec}")  # noqa: B023
+    for name in ("one",) if not crashed else ():
+        expected = {address for spec, node in active.items() if node == name for address in spec.plain_addresses}
+        node = lab.nodes[0]
+        lab.until(lambda: frozenset(node.held()) == expected, f"{name} holds {expected}")  # noqa: B023
+    expected = {address for spec, node in active.items() if node == "two" for address in spec.plain_addresses}
+    lab.until(lambda: frozenset(lab.two.held()) == expected, f"two holds {expected}")
+
+
+def sender(lab: Lab, spec: RouterSpec) -> str | None:
+    spoken = [seen.node for seen in lab.capture.adverts(spec.vrid, spec.family) if seen.advert.priority]
+    return spoken[-1] if spoken else None
+
+
+def check_resignations(lab: Lab) -> None:
+    """Every virtual router that was Active resigned, and its Backup took over after its skew, not its silence."""
+    for spec in (spec for spec in OURS if spec.priority == 200):  # noqa: PLR2004
+        adverts = lab.capture.adverts(spec.vrid, spec.family)
+        resigned = [seen.at for seen in adverts if seen.node == "one" and seen.advert.priority == 0]
+        assert len(resigned) == 1
+        took_over = [reign.start for reign in reigns(adverts) if reign.node == "two"][-1]
+        assert 0 < took_over - resigned[0] < 3 * spec.interval
