@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable
 from heapq import heappop, heappush
-from typing import Final, TypeAlias, assert_never
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import Attribute, define, field
 
@@ -24,6 +24,9 @@ __all__ = [
     "Vanished",
     "Yield",
 ]
+
+A = TypeVar("A", bound=Hashable)
+"""What names an address: anything that tells it from all others, such as its interface and itself."""
 
 _LEASES: Final = InRange(3, 86400, "seconds")
 # An address that is removed again this soon, in seconds, has an enemy; the pauses before it is put back then double.
@@ -44,28 +47,25 @@ class ForeignDeletion(enum.Enum):
 
 
 @value
-class Held:
-    """These addresses are installed, or about to be: keep them.
+class Held(Generic[A]):
+    """These addresses are installed, or about to be: keep them."""
 
-    Each is named by anything that tells it from all others, such as its interface and itself.
-    """
-
-    addresses: tuple[Hashable, ...]
+    addresses: tuple[A, ...]
     policy: ForeignDeletion = ForeignDeletion.RESTORE
 
 
 @value
-class LetGo:
+class LetGo(Generic[A]):
     """These addresses are ours no longer."""
 
-    addresses: tuple[Hashable, ...]
+    addresses: tuple[A, ...]
 
 
 @value
-class Vanished:
+class Vanished(Generic[A]):
     """Somebody else has removed this address, or putting it back has failed."""
 
-    address: Hashable
+    address: A
 
 
 @value
@@ -74,22 +74,22 @@ class KeepingDue:
 
 
 @value
-class Install:
+class Install(Generic[A]):
     """Add these addresses or renew their lease, whichever it takes; None is for ever."""
 
-    addresses: tuple[Hashable, ...]
+    addresses: tuple[A, ...]
     lease: float | None
 
 
 @value
-class Yield:
+class Yield(Generic[A]):
     """This address is given up."""
 
-    address: Hashable
+    address: A
 
 
-Event: TypeAlias = Held | LetGo | Vanished | KeepingDue
-Action: TypeAlias = Install | Yield
+Event: TypeAlias = Held[A] | LetGo[A] | Vanished[A] | KeepingDue
+Action: TypeAlias = Install[A] | Yield[A]
 
 
 @define(eq=False)
@@ -99,16 +99,14 @@ class _Fight:
     Attributes:
         restored_at: When it was last put back.
         pause: How long to wait the next time.
-        waiting: Whether it is out, waiting to be put back.
     """
 
     restored_at: float
     pause: float = _FIRST_PAUSE
-    waiting: bool = False
 
 
 @define
-class Keeping:
+class Keeping(Generic[A]):
     """Everything one process holds, as a machine.
 
     Addresses are held on a lease: the kernel removes them when their lifetime ends, so what a killed process held
@@ -120,9 +118,10 @@ class Keeping:
     """
 
     lease: float | None = field(default=30.0)
-    _kept: dict[Hashable, ForeignDeletion] = field(factory=dict, init=False)
-    _fights: dict[Hashable, _Fight] = field(factory=dict, init=False)
-    _restores: list[tuple[float, int, Hashable, _Fight]] = field(factory=list, init=False)
+    _kept: dict[A, ForeignDeletion] = field(factory=dict, init=False)
+    _fights: dict[A, _Fight] = field(factory=dict, init=False)
+    _out: set[A] = field(factory=set, init=False)
+    _restores: list[tuple[float, int, A, _Fight]] = field(factory=list, init=False)
     _serial: int = field(default=0, init=False)
     _renew_at: float | None = field(default=None, init=False)
 
@@ -141,7 +140,7 @@ class Keeping:
         restore_at = self._restores[0][0]
         return restore_at if self._renew_at is None else min(restore_at, self._renew_at)
 
-    def handle(self, event: Event, now: float) -> tuple[Action, ...]:
+    def handle(self, event: Event[A], now: float) -> tuple[Action[A], ...]:
         """Take one event; return what to do, in order."""
         match event:
             case Held(addresses, policy):
@@ -162,14 +161,15 @@ class Keeping:
         if self.lease is not None and self._renew_at is None and self._kept:
             self._renew_at = now + self.lease / 3
 
-    def _forget(self, *addresses: Hashable) -> None:
+    def _forget(self, *addresses: A) -> None:
         for address in addresses:
             self._kept.pop(address, None)
             self._fights.pop(address, None)
+            self._out.discard(address)
         if not self._kept:
             self._renew_at = None
 
-    def _vanished(self, address: Hashable, now: float) -> tuple[Action, ...]:
+    def _vanished(self, address: A, now: float) -> tuple[Action[A], ...]:
         match self._kept.get(address):
             case None:
                 return ()
@@ -184,38 +184,35 @@ class Keeping:
             case unreachable:
                 assert_never(unreachable)
 
-    def _restore(self, address: Hashable, now: float) -> tuple[Action, ...]:
+    def _restore(self, address: A, now: float) -> tuple[Action[A], ...]:
+        if address in self._out:
+            return ()
         fight = self._fights.get(address)
-        if fight is None or (not fight.waiting and now - fight.restored_at >= _AGAIN):
+        if fight is None or now - fight.restored_at >= _AGAIN:
             self._fights[address] = _Fight(restored_at=now)
             return (Install((address,), self.lease),)
-        if not fight.waiting:
-            fight.waiting = True
-            self._serial += 1
-            heappush(self._restores, (now + fight.pause, self._serial, address, fight))
-            fight.pause = min(2 * fight.pause, _LONGEST_PAUSE)
+        self._out.add(address)
+        self._serial += 1
+        heappush(self._restores, (now + fight.pause, self._serial, address, fight))
+        fight.pause = min(2 * fight.pause, _LONGEST_PAUSE)
         return ()
 
-    def _goes_on(self, address: Hashable, fight: _Fight) -> bool:
+    def _goes_on(self, address: A, fight: _Fight) -> bool:
         return self._fights.get(address) is fight
 
-    def _due(self, now: float) -> tuple[Action, ...]:
+    def _due(self, now: float) -> tuple[Action[A], ...]:
         back = self._waited_long_enough(now)
         if self.lease is not None and self._renew_at is not None and self._renew_at <= now:
             self._renew_at = now + self.lease / 3
-            back = [address for address in self._kept if not self._is_waiting(address)]
+            back = [address for address in self._kept if address not in self._out]
         return (Install(tuple(back), self.lease),) if back else ()
 
-    def _waited_long_enough(self, now: float) -> list[Hashable]:
+    def _waited_long_enough(self, now: float) -> list[A]:
         back = []
         while self._restores and self._restores[0][0] <= now:
             _at, _serial, address, fight = heappop(self._restores)
             if self._goes_on(address, fight):
-                fight.waiting = False
+                self._out.discard(address)
                 fight.restored_at = now
                 back.append(address)
         return back
-
-    def _is_waiting(self, address: Hashable) -> bool:
-        fight = self._fights.get(address)
-        return fight is not None and fight.waiting

@@ -21,6 +21,8 @@ class Machine(Protocol[E_contra, A_co]):
     @property
     def deadline(self) -> float | None:
         """When to send the tick event, on the caller's clock; None for never."""
+        ...
 
     def handle(self, event: E_contra, now: float) -> tuple[A_co, ...]:
         """Take one event; return what to do, in order. A tick before the deadline does nothing."""
+        ...

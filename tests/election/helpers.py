@@ -72,9 +72,7 @@ def backup(*, since: float = 0.0, **settings: Unpack[Settings]) -> Election:
     return election
 
 
-def active(
-    *, since: float = 0.0, primary: IPAddress | None = OWN, **settings: Unpack[Settings]
-) -> Election:
+def active(*, since: float = 0.0, primary: IPAddress | None = OWN, **settings: Unpack[Settings]) -> Election:
     """A router that became Active, or as an owner sent its last advertisement, at this moment."""
     election = router(primary=primary, **settings)
     election.handle(Startup(), since - 5000)
@@ -91,9 +89,7 @@ def heard(
     version: Version = Version.V3,
     addresses: tuple[IPAddress, ...] = (VIP,),
 ) -> AdvertReceived:
-    advert = Advertisement(
-        vrid=1, priority=priority, interval=interval, addresses=addresses, version=version
-    )
+    advert = Advertisement(vrid=1, priority=priority, interval=interval, addresses=addresses, version=version)
     return AdvertReceived(advert, source)
 
 

@@ -20,9 +20,7 @@ from vrrpkit.election import Active, Backup, Initialize, Reason, Shutdown, State
 
 def test_shutdown_ends_in_initialize_without_a_word() -> None:
     election = backup()
-    assert election.handle(Shutdown(), 1.0) == (
-        news(State.BACKUP, State.INITIALIZE, Reason.SHUTDOWN, 1.0),
-    )
+    assert election.handle(Shutdown(), 1.0) == (news(State.BACKUP, State.INITIALIZE, Reason.SHUTDOWN, 1.0),)
     assert election.phase == Initialize()
 
 
@@ -128,9 +126,7 @@ def test_router_without_preemption_takes_over_after_a_resignation_too() -> None:
 def test_priority_not_below_ours_is_followed(priority: int) -> None:
     election = backup()
     assert election.handle(heard(priority), 1.0) == ()
-    assert election.phase == Backup(
-        down_at=4.609375, active_interval=1.0, ready_at=0.0, heard=said(priority, 1.0)
-    )
+    assert election.phase == Backup(down_at=4.609375, active_interval=1.0, ready_at=0.0, heard=said(priority, 1.0))
 
 
 def test_equal_priority_is_followed_whoever_has_the_higher_address() -> None:

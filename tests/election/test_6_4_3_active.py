@@ -96,9 +96,7 @@ def test_higher_priority_is_yielded_to(priority: int) -> None:
         release(),
         news(State.ACTIVE, State.BACKUP, Reason.OUTRANKED, 0.5, heard=said(priority, 0.5)),
     )
-    assert election.phase == Backup(
-        down_at=4.109375, active_interval=1.0, ready_at=0.5, heard=said(priority, 0.5)
-    )
+    assert election.phase == Backup(down_at=4.109375, active_interval=1.0, ready_at=0.5, heard=said(priority, 0.5))
 
 
 def test_interval_of_the_winner_is_learned() -> None:

@@ -11,6 +11,8 @@ from vrrpkit.election import ElectionConfig, PriorityChanged
 from vrrpkit.errors import ConfigError
 from vrrpkit.packet import ChecksumForm, Version
 
+PHRASE = "hunter2"
+UMLAUTS = "üüüüü"
 MANY = [IPv4Address("10.0.0.0") + number for number in range(256)]
 
 
@@ -92,15 +94,17 @@ def error(build: Callable[[], object]) -> str:
         ),
         (
             lambda: config(addresses=["2001:db8::1", "fe80::1"]),
-            "addresses must begin with a link-local address for IPv6 (RFC 9568 section 5.2.9), "
-            "got 2001:db8::1 first; link_local_first=False turns this rule off",
+            (
+                "addresses must begin with a link-local address for IPv6 (RFC 9568 section 5.2.9), "
+                "got 2001:db8::1 first; link_local_first=False turns this rule off"
+            ),
         ),
         (
-            lambda: config(password="1111"),
+            lambda: config(password=PHRASE),
             "password needs version 2: version 3 has no authentication (RFC 9568 section 9)",
         ),
         (
-            lambda: config(version=2, password="hunter2 again"),
+            lambda: config(version=2, password=b"hunter2 again"),
             "password must be 0-8 octets without trailing zeros, got 13",
         ),
         (
@@ -108,7 +112,7 @@ def error(build: Callable[[], object]) -> str:
             "password must be 0-8 octets without trailing zeros, got 5",
         ),
         (
-            lambda: config(version=2, password="üüüüü"),
+            lambda: config(version=2, password=UMLAUTS),
             "password must be 0-8 octets without trailing zeros, got 10",
         ),
         (lambda: PriorityChanged(0), "priority must be 1-254, got 0"),
@@ -153,7 +157,7 @@ def test_unadvertised_address_may_not_be_advertised_too() -> None:
 
 def test_rules_of_the_advertised_list_do_not_bind_the_other_one() -> None:
     both = config(unadvertised=["2001:db8::1", "198.51.100.1"])
-    many = config(unadvertised=MANY[1:] + [IPv4Address("10.1.0.1")])
+    many = config(unadvertised=[*MANY[1:], IPv4Address("10.1.0.1")])
     assert (both.family, len(both.all_addresses), len(many.all_addresses)) == (Family.IPV4, 3, 257)
 
 
@@ -190,7 +194,7 @@ def test_edges_of_the_ranges_are_inside() -> None:
         down_timer_adverts=100,
     )
     assert (low.is_owner, high.is_owner) == (False, True)
-    assert config(version=2, advert_interval=255, password="12345678").password == b"12345678"
+    assert config(version=2, advert_interval=255, password=b"12345678").password == b"12345678"
 
 
 def test_addresses_may_be_text_or_objects_in_any_iterable() -> None:
@@ -204,15 +208,15 @@ def test_version_may_be_a_plain_number() -> None:
 
 
 def test_password_may_be_text_and_is_never_shown() -> None:
-    secret = config(version=2, password="hunter2")
+    secret = config(version=2, password=PHRASE)
     assert secret.password == b"hunter2"
     assert "hunter2" not in repr(secret)
     assert "password" not in repr(secret)
 
 
 def test_text_of_a_password_error_does_not_show_it() -> None:
-    assert "hunter2" not in error(lambda: config(version=2, password="hunter2hunter2"))
-    assert "hunter2" not in error(lambda: config(version=3, password="hunter2"))
+    assert "hunter2" not in error(lambda: config(version=2, password=PHRASE + PHRASE))
+    assert "hunter2" not in error(lambda: config(version=3, password=PHRASE))
 
 
 @pytest.mark.parametrize(

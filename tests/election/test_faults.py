@@ -37,9 +37,7 @@ def test_fault_of_an_active_router_resigns_and_releases() -> None:
 
 def test_fault_of_a_backup_says_nothing_to_the_network() -> None:
     election = backup()
-    assert election.handle(LINK, 0.5) == (
-        news(State.BACKUP, State.FAULT, Reason.FAULT, 0.5, causes=["link:eth0"]),
-    )
+    assert election.handle(LINK, 0.5) == (news(State.BACKUP, State.FAULT, Reason.FAULT, 0.5, causes=["link:eth0"]),)
 
 
 def test_second_cause_is_remembered_and_says_nothing() -> None:
@@ -54,10 +52,8 @@ def test_fault_lasts_until_the_last_cause_is_cleared() -> None:
     election.handle(LINK, 0.5)
     election.handle(CHECK, 0.625)
     assert election.handle(LINK_CLEARED, 1.0) == ()
-    assert (standing(election), election.causes) == ((State.FAULT, None), {"track:haproxy"})
-    assert election.handle(CHECK_CLEARED, 2.0) == (
-        news(State.FAULT, State.BACKUP, Reason.RECOVERED, 2.0),
-    )
+    assert (standing(election), election.causes) == ((State.FAULT, None), frozenset({"track:haproxy"}))
+    assert election.handle(CHECK_CLEARED, 2.0) == (news(State.FAULT, State.BACKUP, Reason.RECOVERED, 2.0),)
     assert election.phase == Backup(down_at=5.609375, active_interval=1.0, ready_at=2.0)
 
 
@@ -66,9 +62,7 @@ def test_cause_is_not_counted_only_named() -> None:
     election = backup()
     election.handle(LINK, 0.5)
     assert election.handle(LINK, 0.75) == ()
-    assert election.handle(LINK_CLEARED, 1.0)[-1] == news(
-        State.FAULT, State.BACKUP, Reason.RECOVERED, 1.0
-    )
+    assert election.handle(LINK_CLEARED, 1.0)[-1] == news(State.FAULT, State.BACKUP, Reason.RECOVERED, 1.0)
 
 
 def test_clearing_what_was_never_raised_does_nothing() -> None:

@@ -1,5 +1,7 @@
 """Defects of keepalived that users met, and that this election does not have."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.election.helpers import (
@@ -51,7 +53,7 @@ def test_mute_attack_by_resignations() -> None:
         actions = (*election.handle(heard(0, source=LOW_PEER), now), *election.handle(TICK, now))
         if send() in actions:
             sent_at.append(now)
-    assert max(later - earlier for earlier, later in zip(sent_at, sent_at[1:], strict=False)) <= 0.25
+    assert max(later - earlier for earlier, later in pairwise(sent_at)) <= 0.25
 
 
 def test_two_resignations_when_a_master_fails() -> None:
@@ -99,7 +101,7 @@ def test_one_fault_bit_for_all_interfaces() -> None:
     election.handle(FaultRaised("link:eth0"), 0.5)
     election.handle(FaultRaised("link:eth1"), 0.625)
     assert election.handle(FaultCleared("link:eth0"), 1.0) == ()
-    assert (election.state, election.causes) == (State.FAULT, {"link:eth1"})
+    assert (election.state, election.causes) == (State.FAULT, frozenset({"link:eth1"}))
 
 
 def test_corrupted_packets_accepted_without_a_pseudo_header() -> None:

@@ -38,9 +38,7 @@ def test_stepping_down_resigns_and_follows_whoever_takes_over() -> None:
         release(),
         news(State.ACTIVE, State.BACKUP, Reason.STEPPED_DOWN, 0.5),
     )
-    assert election.phase == Backup(
-        down_at=4.109375, active_interval=1.0, ready_at=0.5, yielding=True
-    )
+    assert election.phase == Backup(down_at=4.109375, active_interval=1.0, ready_at=0.5, yielding=True)
 
 
 def test_role_is_not_taken_back_from_a_lower_priority() -> None:
@@ -157,9 +155,7 @@ def test_suspended_router_stays_away_until_resumed() -> None:
         news(State.ACTIVE, State.FAULT, Reason.FAULT, 0.5, causes=["operator"]),
     )
     assert election.handle(heard(0), 1.0) == election.handle(TICK, 60.0) == ()
-    assert election.handle(Resumed(), 100.0) == (
-        news(State.FAULT, State.BACKUP, Reason.RECOVERED, 100.0),
-    )
+    assert election.handle(Resumed(), 100.0) == (news(State.FAULT, State.BACKUP, Reason.RECOVERED, 100.0),)
     assert standing(election) == (State.BACKUP, 103.609375)
 
 
@@ -184,6 +180,4 @@ def test_router_suspended_before_the_start_starts_in_fault() -> None:
 def test_resumed_owner_is_active_at_once() -> None:
     election = active(priority=255)
     election.handle(Suspended(), 0.5)
-    assert election.handle(Resumed(), 1.0)[-1] == news(
-        State.FAULT, State.ACTIVE, Reason.OWNER, 1.0, priority=255
-    )
+    assert election.handle(Resumed(), 1.0)[-1] == news(State.FAULT, State.ACTIVE, Reason.OWNER, 1.0, priority=255)

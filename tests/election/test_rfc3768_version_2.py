@@ -3,7 +3,7 @@
 import pytest
 
 from tests.election.helpers import TICK, acquire, active, announce, backup, heard, news, said, send, standing
-from vrrpkit.election import Backup, Reason, State, active_down_interval, skew_time
+from vrrpkit.election import Backup, Reason, SendAdvertisement, State, active_down_interval, skew_time
 from vrrpkit.packet import Version
 
 V2 = Version.V2
@@ -75,9 +75,10 @@ def test_takeover_says_version_2_and_the_interval() -> None:
 
 
 def test_password_is_in_every_advertisement() -> None:
-    election = active(version=2, password="1111")
-    (advertisement,) = election.handle(TICK, 1.0)
-    assert getattr(advertisement, "advert").password == b"1111"
+    election = active(version=2, password=b"1111")
+    assert [
+        action.advert.password for action in election.handle(TICK, 1.0) if isinstance(action, SendAdvertisement)
+    ] == [b"1111"]
 
 
 def test_lower_priority_is_discarded_without_an_answer() -> None:

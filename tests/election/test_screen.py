@@ -26,7 +26,7 @@ def config_v6(*, link_local_first: bool = True) -> ElectionConfig:
 
 
 def test_own_advertisements_are_let_in() -> None:
-    for settings in (config(), config(version=2), config(version=2, password="1111"), config_v6()):
+    for settings in (config(), config(version=2), config(version=2, password=b"1111"), config_v6()):
         election = Election(settings, OWN)
         election.handle(Startup(), 0.0)
         (advert,) = [
@@ -139,26 +139,26 @@ def test_resignation_with_another_interval_is_refused_in_version_2() -> None:
 def test_password_on_one_side_only_is_a_mismatch() -> None:
     with_password = evolve(V2, password=b"1111")
     assert screen(with_password, config(version=2)) is Reject.AUTH_TYPE_MISMATCH
-    assert screen(V2, config(version=2, password="1111")) is Reject.AUTH_TYPE_MISMATCH
+    assert screen(V2, config(version=2, password=b"1111")) is Reject.AUTH_TYPE_MISMATCH
 
 
 def test_empty_password_is_not_the_absence_of_one() -> None:
     assert screen(evolve(V2, password=b""), config(version=2)) is Reject.AUTH_TYPE_MISMATCH
-    assert screen(evolve(V2, password=b""), config(version=2, password="")) is None
+    assert screen(evolve(V2, password=b""), config(version=2, password=b"")) is None
 
 
 @pytest.mark.parametrize("wrong", [b"", b"1", b"111", b"1112", b"11111", b"\0001111"])
 def test_other_password_is_an_authentication_failure(wrong: bytes) -> None:
-    assert screen(evolve(V2, password=wrong), config(version=2, password="1111")) is Reject.AUTH_FAILURE
+    assert screen(evolve(V2, password=wrong), config(version=2, password=b"1111")) is Reject.AUTH_FAILURE
 
 
 def test_same_password_is_let_in() -> None:
-    assert screen(evolve(V2, password=b"1111"), config(version=2, password="1111")) is None
+    assert screen(evolve(V2, password=b"1111"), config(version=2, password=b"1111")) is None
 
 
 def test_authentication_is_judged_before_the_interval() -> None:
     wrong = evolve(V2, password=b"2222", interval=2.0)
-    assert screen(wrong, config(version=2, password="1111")) is Reject.AUTH_FAILURE
+    assert screen(wrong, config(version=2, password=b"1111")) is Reject.AUTH_FAILURE
 
 
 def test_version_2_is_let_in_without_addresses() -> None:

@@ -108,8 +108,18 @@ def test_owner_goes_on_after_a_stall_without_preemption() -> None:
     assert election.handle(TICK, 60.0) == (send(255),)
 
 
-def test_stalled_router_that_hears_a_winner_yields_to_it() -> None:
+def test_stalled_router_steps_aside_before_it_listens() -> None:
+    """Whatever it hears, it hears as a Backup."""
     election = active(preempt=False)
+    assert election.handle(heard(200), 60.0) == (
+        release(),
+        news(State.ACTIVE, State.BACKUP, Reason.STALLED, 60.0),
+    )
+    assert election.phase == Backup(down_at=63.609375, active_interval=1.0, ready_at=60.0, heard=said(200, 60.0))
+
+
+def test_stalled_router_that_preempts_yields_to_a_winner() -> None:
+    election = active()
     assert election.handle(heard(200), 60.0)[-1] == news(
         State.ACTIVE, State.BACKUP, Reason.OUTRANKED, 60.0, heard=said(200, 60.0)
     )
@@ -152,9 +162,7 @@ def test_number_of_missed_advertisements_does_not_change_the_skew() -> None:
 
 def test_delayed_router_waits_for_silence_after_the_delay() -> None:
     election = router(startup_delay=10.0)
-    assert election.handle(Startup(), 5.0) == (
-        news(State.INITIALIZE, State.BACKUP, Reason.STARTUP, 5.0),
-    )
+    assert election.handle(Startup(), 5.0) == (news(State.INITIALIZE, State.BACKUP, Reason.STARTUP, 5.0),)
     assert election.phase == Backup(down_at=18.609375, active_interval=1.0, ready_at=15.0)
 
 
@@ -162,9 +170,7 @@ def test_delayed_owner_is_active_at_the_end_of_the_delay() -> None:
     election = backup(priority=255, startup_delay=10.0)
     assert standing(election) == (State.BACKUP, 10.0)
     assert election.handle(TICK, 9.999) == ()
-    assert election.handle(TICK, 10.0)[-1] == news(
-        State.BACKUP, State.ACTIVE, Reason.OWNER, 10.0, priority=255
-    )
+    assert election.handle(TICK, 10.0)[-1] == news(State.BACKUP, State.ACTIVE, Reason.OWNER, 10.0, priority=255)
 
 
 def test_delayed_router_listens() -> None:

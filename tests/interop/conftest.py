@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +28,15 @@ _PLAYS: Final = pytest.StashKey[_Plays]()
 _POOL: Final = pytest.StashKey[ThreadPoolExecutor]()
 
 
-@pytest.fixture(autouse=True, scope="session")
-def machine() -> None:
-    """Look once for all that the tests here need."""
+@pytest.fixture(autouse=True)
+def machine(request: pytest.FixtureRequest) -> None:
+    """Look for all that the tests with a lab need."""
+    if request.node.get_closest_marker("interop") is not None:
+        _look_at_the_machine()
+
+
+@cache
+def _look_at_the_machine() -> None:
     require(os.geteuid() == 0, "needs root")
     for tool in _TOOLS:
         require(shutil.which(tool), f"needs {tool}")
@@ -42,7 +49,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     stash = pyfuncitem.session.stash
     if _PLAYS not in stash:
         stash[_POOL] = pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="lab")
-        stash[_PLAYS] = {item.nodeid: pool.submit(item.obj, **_arguments(item)) for item in _items(pyfuncitem.session)}
+        items = _items(pyfuncitem.session)
+        stash[_PLAYS] = {item.nodeid: pool.submit(item.obj, **_arguments(item)) for item in items}
     stash[_PLAYS][pyfuncitem.nodeid].result()
     return True
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import define, evolve, field, frozen
 
@@ -13,10 +13,14 @@ from tests.support.capture import SeenAdvert, only, overlaps, reigns
 from tests.support.lab import Keepalived, Lab, Node, Router, RouterSpec, VrrpkitRouter
 from vrrpkit.addresses import Family, IPAddress
 
-__all__ = ["IPV4", "IPV6", "PAIRS", "VARIANTS", "Duel", "Pair", "Variant", "check_reason", "named", "takeover_silence"]
+__all__ = ["IPV4", "IPV6", "PAIRS", "SHARED", "VARIANTS", "Duel", "Pair", "Variant", "check_reason", "named"]
+
+R = TypeVar("R", bound=Router)
 
 IPV4: Final = ("10.77.0.100/24",)
 IPV6: Final = ("fe80::7:100/64", "fd77::7:100/64")
+
+SHARED: Final = "s3cret"
 
 # What separates two clocks and two roundings of one timer.
 _ROUNDING: Final = 0.005
@@ -77,9 +81,7 @@ _V3: Final = RouterSpec(version=3, interval=0.2, addresses=IPV4)
 # Skews of priority 100: 156/256 s in version 2, 156/256 of the other's interval in version 3.
 VARIANTS: Final = (
     Variant(name="v2", spec=_V2, interval=1.0, silence=3.609375, skew=0.609375),
-    Variant(
-        name="v2-password", spec=evolve(_V2, password="s3cret"), interval=1.0, silence=3.609375, skew=0.609375
-    ),
+    Variant(name="v2-password", spec=evolve(_V2, password=SHARED), interval=1.0, silence=3.609375, skew=0.609375),
     Variant(name="v2-unicast", spec=_V2, interval=1.0, silence=3.609375, skew=0.609375, unicast=True),
     Variant(name="v3", spec=_V3, interval=0.2, silence=0.721875, skew=0.121875),
     Variant(name="v3-ipv6", spec=evolve(_V3, addresses=IPV6), interval=0.2, silence=0.721875, skew=0.121875),
@@ -111,12 +113,10 @@ class Duel:
     def __attrs_post_init__(self) -> None:
         self.lab.client.ask(self.variant.asked)
 
-    def start(
-        self, node: Node, kind: type[Router], priority: int, *, preempt: bool = True, preempt_delay: float = 0.0
-    ) -> Router:
+    def start(self, node: Node, kind: type[R], priority: int, *, preempt: bool = True, preempt_delay: float = 0.0) -> R:
         """Start a router with what the variant says; priority 200 has its own interval."""
         spec = evolve(self.variant.spec, priority=priority, preempt=preempt, preempt_delay=preempt_delay)
-        if priority == 200:  # noqa: PLR2004 - the variant's
+        if priority == 200:
             spec = evolve(spec, interval=self.variant.interval)
         if self.variant.unicast:
             ipv4 = spec.family is Family.IPV4
@@ -148,9 +148,9 @@ class Duel:
         node, spec = active.node, self.variant.spec
         until = self.lab.until
         until(lambda: active.state() == "active", f"{node.name} is Active")
-        others = [router for router in self.lab.routers if router.running and router is not active]
-        for router in (other for other in others if other.node.name not in self._left):
-            until(lambda: router.state() in ("backup", "fault"), f"{router.node.name} is not Active")
+        awake = [router for router in self.lab.routers if router.running and router.node.name not in self._left]
+        others = [router for router in awake if router is not active]
+        until(lambda: all(router.state() in ("backup", "fault") for router in others), "nobody else is Active")
         until(lambda: self._last_sender() == node.name, f"{node.name} is the last to have advertised")
         expected = {other.name: frozenset[IPAddress]() for other in self.lab.nodes}
         expected |= self._left | {node.name: spec.plain_addresses}
@@ -175,11 +175,13 @@ class Duel:
         return sum(seen.node == router.node.name for seen in self.adverts)
 
     def check_silence(self, router: Router, at_least: float, below: float | None = None) -> None:
-        """Fail unless the router's latest reign began so long after the last word of anybody else.
+        """Fail unless the router's latest reign began so long after the last advertisement of anybody else.
 
         A loaded machine makes silences longer, so only a bound from another rule of the protocol limits them above.
         """
-        silence = takeover_silence(self.adverts, router.node.name)
+        node, adverts = router.node.name, self.adverts
+        began = [reign.start for reign in reigns(adverts) if reign.node == node][-1]
+        silence = began - max(seen.at for seen in adverts if seen.node != node and seen.at < began)
         assert silence >= at_least - _ROUNDING
         if below is not None:
             assert silence < below
@@ -192,13 +194,6 @@ class Duel:
         assert self._held() == {node.name: frozenset() for node in self.lab.nodes}
         assert overlaps(only(self.adverts, since=whole_since)) == ()
         assert self.lab.capture.garbage == ()
-
-
-def takeover_silence(adverts: Iterable[SeenAdvert], node: str) -> float:
-    """Seconds from the last advertisement of anybody else, of any priority, to the beginning of a node's last reign."""
-    adverts = tuple(adverts)
-    began = [reign.start for reign in reigns(adverts) if reign.node == node][-1]
-    return began - max(seen.at for seen in adverts if seen.node != node and seen.at < began)
 
 
 def check_reason(router: Router, reason: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from itertools import product
 
 import pytest
+from attrs import evolve
 
-from tests.interop.duel import IPV4, IPV6, Duel, named
+from tests.interop.duel import IPV4, IPV6, SHARED, Duel, named
 from tests.support.capture import reigns
 from tests.support.lab import Keepalived, Lab, RouterSpec, VrrpkitRouter
 from vrrpkit.addresses import Family
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.interop
 
 # VRID: (vrrpkit's idea, keepalived's idea, the counter of what vrrpkit refuses).
 CONTRADICTIONS = {
-    1: (RouterSpec(version=2, password="right"), RouterSpec(version=2, password="wrong"), "auth-failures"),
-    2: (RouterSpec(version=2), RouterSpec(version=2, password="secret"), "auth-type-mismatch"),
-    3: (RouterSpec(version=2, password="secret"), RouterSpec(version=2), "auth-type-mismatch"),
+    1: (RouterSpec(version=2, password=SHARED), RouterSpec(version=2, password=SHARED[1:]), "auth-failures"),
+    2: (RouterSpec(version=2), RouterSpec(version=2, password=SHARED), "auth-type-mismatch"),
+    3: (RouterSpec(version=2, password=SHARED), RouterSpec(version=2), "auth-type-mismatch"),
     4: (RouterSpec(version=2), RouterSpec(version=2, interval=2.0), "interval-errors"),
     5: (RouterSpec(version=3), RouterSpec(version=2), "version-errors"),
     6: (RouterSpec(addresses=IPV6), RouterSpec(addresses=IPV6[1:]), "address-list-errors"),
@@ -30,11 +31,10 @@ def test_what_contradicts_the_configuration_is_refused_and_counted_by_reason() -
         ours = [filled(spec, vrid, priority=100) for vrid, (spec, _, _) in CONTRADICTIONS.items()]
         theirs = [filled(spec, vrid, priority=200) for vrid, (_, spec, _) in CONTRADICTIONS.items()]
         vrrpkit, keepalived = lab.one.start(VrrpkitRouter, *ours), lab.two.start(Keepalived, *theirs)
-        for vrid in CONTRADICTIONS:
-            for router in (vrrpkit, keepalived):
-                lab.until(lambda: router.state(vrid) == "active", f"{router.node.name} is Active for {vrid}")  # noqa: B023
-        first = lab.capture.seen
-        lab.until(lambda: len(lab.capture.seen) > len(first) + 30, "a while goes by")  # noqa: B023
+        both = list(product((vrrpkit, keepalived), CONTRADICTIONS))
+        lab.until(lambda: all(router.state(vrid) == "active" for router, vrid in both), "each is Active for itself")
+        before = len(lab.capture.seen)
+        lab.until(lambda: len(lab.capture.seen) > before + 60, "a while goes by")
 
         snapshots = vrrpkit.snapshots()
         for vrid, (spec, _, counter) in CONTRADICTIONS.items():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
 from attrs import evolve
 
-from tests.interop.duel import IPV6
+from tests.interop.duel import IPV6, SHARED
 from tests.support.capture import overlaps, reigns
-from tests.support.lab import Keepalived, Lab, Router, RouterSpec, VrrpkitRouter
+from tests.support.lab import Keepalived, Lab, Node, RouterSpec, VrrpkitRouter
 
 pytestmark = pytest.mark.interop
 
@@ -17,7 +16,7 @@ SPECS = (
     RouterSpec(vrid=1, version=2, addresses=("10.77.0.101/24", "10.77.0.111/24")),
     RouterSpec(vrid=2, version=3, interval=0.3, addresses=("10.77.0.102/32",)),
     RouterSpec(vrid=2, version=3, interval=0.3, addresses=IPV6),
-    RouterSpec(vrid=3, version=2, password="s3cret", addresses=("10.77.0.103/24",)),
+    RouterSpec(vrid=3, version=2, password=SHARED, addresses=("10.77.0.103/24",)),
     RouterSpec(vrid=4, version=3, interval=0.5, addresses=("10.77.0.104/24",)),
     RouterSpec(vrid=255, version=3, interval=0.4, addresses=("fe80::7:255/128", "fd77::7:255/128")),
 )
@@ -28,19 +27,19 @@ THEIRS = [evolve(spec, priority=100 if number % 2 else 200) for number, spec in 
 @pytest.mark.parametrize("alone", [True, False], ids=["a-keepalived-for-each", "one-keepalived"])
 def test_every_virtual_router_of_a_process_goes_its_own_way(alone: bool) -> None:
     with Lab() as lab:
+        theirs = [lab.two.start(Keepalived, *specs) for specs in ([[spec] for spec in THEIRS] if alone else [THEIRS])]
         ours = lab.one.start(VrrpkitRouter, *OURS)
-        theirs = [lab.two.start(Keepalived, spec) for spec in THEIRS] if alone else [lab.two.start(Keepalived, *THEIRS)]
-        settle(lab, {spec: "one" if spec.priority == 200 else "two" for spec in OURS})  # noqa: PLR2004
+        wait_until_shared(lab)
 
         ours.kill()
-        settle(lab, dict.fromkeys(OURS, "two"), crashed=True)
+        wait_until_active(lab, lab.two, THEIRS)
 
         ours = lab.one.start(VrrpkitRouter, *OURS)
-        settle(lab, {spec: "one" if spec.priority == 200 else "two" for spec in OURS})  # noqa: PLR2004
+        wait_until_shared(lab)
 
         ours.stop()
         assert lab.one.held() == {}
-        settle(lab, dict.fromkeys(OURS, "two"))
+        wait_until_active(lab, lab.two, THEIRS)
         check_resignations(lab)
 
         for keepalived in theirs:
@@ -50,26 +49,30 @@ def test_every_virtual_router_of_a_process_goes_its_own_way(alone: bool) -> None
         assert lab.capture.garbage == ()
 
 
-def settle(lab: Lab, active: dict[RouterSpec, str], *, crashed: bool = False) -> None:
-    """Wait until each virtual router is Active on its node, by the wire and by the kernel."""
-    for spec, node in active.items():
-        lab.until(lambda: sender(lab, spec) == node, f"{node} is Active for {spec}")  # noqa: B023
-    for name in ("one",) if not crashed else ():
-        expected = {address for spec, node in active.items() if node == name for address in spec.plain_addresses}
-        node = lab.nodes[0]
-        lab.until(lambda: frozenset(node.held()) == expected, f"{name} holds {expected}")  # noqa: B023
-    expected = {address for spec, node in active.items() if node == "two" for address in spec.plain_addresses}
-    lab.until(lambda: frozenset(lab.two.held()) == expected, f"two holds {expected}")
+def winners(specs: list[RouterSpec]) -> list[RouterSpec]:
+    return [spec for spec in specs if spec.priority == 200]
 
 
-def sender(lab: Lab, spec: RouterSpec) -> str | None:
+def wait_until_shared(lab: Lab) -> None:
+    wait_until_active(lab, lab.one, winners(OURS))
+    wait_until_active(lab, lab.two, winners(THEIRS))
+
+
+def wait_until_active(lab: Lab, node: Node, specs: list[RouterSpec]) -> None:
+    """Wait until a node is Active for these virtual routers and holds their addresses, and no others."""
+    lab.until(lambda: all(last_sender(lab, spec) == node.name for spec in specs), f"{node.name} is Active")
+    expected = frozenset[object]().union(*(spec.plain_addresses for spec in specs))
+    lab.until(lambda: frozenset(node.held()) == expected, f"{node.name} holds {expected}")
+
+
+def last_sender(lab: Lab, spec: RouterSpec) -> str | None:
     spoken = [seen.node for seen in lab.capture.adverts(spec.vrid, spec.family) if seen.advert.priority]
     return spoken[-1] if spoken else None
 
 
 def check_resignations(lab: Lab) -> None:
     """Every virtual router that was Active resigned, and its Backup took over after its skew, not its silence."""
-    for spec in (spec for spec in OURS if spec.priority == 200):  # noqa: PLR2004
+    for spec in winners(OURS):
         adverts = lab.capture.adverts(spec.vrid, spec.family)
         resigned = [seen.at for seen in adverts if seen.node == "one" and seen.advert.priority == 0]
         assert len(resigned) == 1

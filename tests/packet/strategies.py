@@ -32,7 +32,7 @@ def version_3(family: Family) -> st.SearchStrategy[Advertisement]:
         vrid=st.integers(1, 255),
         priority=st.integers(0, 255),
         interval=st.integers(1, 4095).map(lambda centiseconds: centiseconds / 100),
-        addresses=st.lists(st.ip_addresses(v=family), min_size=1, max_size=20).map(tuple),
+        addresses=st.lists(st.ip_addresses(v=4 if family is Family.IPV4 else 6), min_size=1, max_size=20).map(tuple),
         form=forms if family is Family.IPV4 else st.just(ChecksumForm.PSEUDO_HEADER),
     )
 

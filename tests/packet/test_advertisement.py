@@ -21,9 +21,7 @@ def v3(
     addresses: tuple[IPAddress, ...] = (VIP,),
     password: bytes | None = None,
 ) -> Advertisement:
-    return Advertisement(
-        vrid=vrid, priority=priority, interval=interval, addresses=addresses, password=password
-    )
+    return Advertisement(vrid=vrid, priority=priority, interval=interval, addresses=addresses, password=password)
 
 
 def v2(

@@ -60,9 +60,7 @@ def test_host_leaves_the_router_flag_out() -> None:
 
 
 @given(st.binary(min_size=6, max_size=6).map(MACAddress), st.ip_addresses(v=6), st.booleans())
-def test_checksum_of_a_neighbor_advertisement_is_right(
-    mac: MACAddress, address: IPv6Address, router: bool
-) -> None:
+def test_checksum_of_a_neighbor_advertisement_is_right(mac: MACAddress, address: IPv6Address, router: bool) -> None:
     frame = unsolicited_na(mac, address, router=router)
     header, message = frame[14:54], frame[54:]
     source, destination = IPv6Address(header[8:24]), IPv6Address(header[24:40])
@@ -78,9 +76,7 @@ def test_frame_follows_the_family_of_the_address() -> None:
     assert announcement_frame(VMAC_V6, v6, router=False) == unsolicited_na(VMAC_V6, v6, router=False)
 
 
-@pytest.mark.parametrize(
-    ("family", "mac"), [(Family.IPV4, "00005e000196"), (Family.IPV6, "00005e000296")]
-)
+@pytest.mark.parametrize(("family", "mac"), [(Family.IPV4, "00005e000196"), (Family.IPV6, "00005e000296")])
 def test_virtual_mac_ends_in_the_vrid(family: Family, mac: str) -> None:
     """RFC 9568 section 7.3, VRID 150."""
     assert virtual_mac(150, family) == bytes.fromhex(mac)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.packet.helpers import on_ipv4, on_ipv6, sealed, textbook_checksum
 from tests.packet.test_vectors import (
-    V2_PASSWORD_OCTETS,
     V2_PLAIN_OCTETS,
+    V2_TEXT_AUTH_OCTETS,
     V3_IPV6_OCTETS,
     V3_MESSAGE_ONLY_OCTETS,
     V3_PSEUDO,
@@ -44,9 +44,7 @@ def test_both_forms_are_accepted_and_told_apart() -> None:
 
 def test_pseudo_header_binds_the_message_to_its_addresses() -> None:
     """The same octets from another source, as after a translation of addresses."""
-    moved = Datagram(
-        bytes.fromhex(V3_PSEUDO_OCTETS), V3_PSEUDO.addresses[0], on_ipv4("").destination, 255
-    )
+    moved = Datagram(bytes.fromhex(V3_PSEUDO_OCTETS), V3_PSEUDO.addresses[0], on_ipv4("").destination, 255)
     with pytest.raises(PacketError) as raised:
         decode(moved)
     assert raised.value.reason is Reject.CHECKSUM
@@ -77,7 +75,7 @@ def is_rejected(datagram: Datagram) -> bool:
     "datagram",
     [
         pytest.param(on_ipv4(V2_PLAIN_OCTETS), id="v2"),
-        pytest.param(on_ipv4(V2_PASSWORD_OCTETS), id="v2-password"),
+        pytest.param(on_ipv4(V2_TEXT_AUTH_OCTETS), id="v2-text-auth"),
         pytest.param(on_ipv4(V3_PSEUDO_OCTETS), id="v3-pseudo-header"),
         pytest.param(on_ipv4(V3_MESSAGE_ONLY_OCTETS), id="v3-message-only"),
         pytest.param(on_ipv6(V3_IPV6_OCTETS), id="v3-ipv6"),

@@ -104,6 +104,11 @@ def test_version_2_has_no_ipv6() -> None:
     assert rejection(ipv6) == (Reject.VERSION, "version-errors: version 2 has no IPv6")
 
 
+def test_version_is_judged_before_the_type_over_ipv6_too() -> None:
+    wrong_type = on_ipv6(Recipe(type=2).cook().payload)
+    assert rejection(wrong_type) == (Reject.VERSION, "version-errors: version 2 has no IPv6")
+
+
 @pytest.mark.parametrize("auth_type", [2, 3, 254, 255])
 def test_authentication_other_than_text_is_rejected(auth_type: int) -> None:
     """2 was RFC 2338's IP authentication header, 254 is Cisco's MD5."""

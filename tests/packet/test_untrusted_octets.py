@@ -1,5 +1,9 @@
 """Whatever comes from the network, `decode()` returns or raises `PacketError`."""
 
+import copy
+import pickle
+
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -38,6 +42,24 @@ def test_what_is_accepted_can_be_sent_again(datagram: Datagram) -> None:
     if isinstance(accepted, Advertisement):
         again = encode(accepted, source=datagram.source, destination=datagram.destination)
         assert decode(again) == accepted
+
+
+@given(sent())
+def test_decoded_advertisement_is_as_good_as_a_constructed_one(datagram: Datagram) -> None:
+    """It hashes, copies, travels and changes like any other value."""
+    heard = decode(datagram)
+    built = Advertisement(
+        vrid=heard.vrid,
+        priority=heard.priority,
+        interval=heard.interval,
+        addresses=heard.addresses,
+        version=heard.version,
+        password=heard.password,
+        form=heard.form,
+    )
+    assert (built, hash(built), repr(built)) == (heard, hash(heard), repr(heard))
+    assert heard == copy.copy(heard) == pickle.loads(pickle.dumps(heard))  # noqa: S301 - our own
+    assert evolve(heard, priority=0) == evolve(built, priority=0)
 
 
 @given(sent())

@@ -23,7 +23,7 @@ V2_PLAIN = Advertisement(
 # 2196 + 3201 + 0001 + c0a8 + 0164 = 115a4; 15a4 + 1 = 15a5; complement ea5a.
 V2_PLAIN_OCTETS = "2196 3201 0001 ea5a c0a8 0164 0000 0000 0000 0000"
 
-V2_PASSWORD = Advertisement(
+V2_TEXT_AUTH = Advertisement(
     vrid=150,
     priority=50,
     interval=1.0,
@@ -34,20 +34,16 @@ V2_PASSWORD = Advertisement(
 )
 # RFC 2338 section 5.3.10: the same with authentication type 1 and "1111", padded with zeros to eight octets.
 # 2196 + 3201 + 0101 + c0a8 + 0164 + 3131 + 3131 = 17906; 7906 + 1 = 7907; complement 86f8.
-V2_PASSWORD_OCTETS = "2196 3201 0101 86f8 c0a8 0164 3131 3131 0000 0000"
+V2_TEXT_AUTH_OCTETS = "2196 3201 0101 86f8 c0a8 0164 3131 3131 0000 0000"
 
-V3_PSEUDO = Advertisement(
-    vrid=1, priority=100, interval=1.0, addresses=(VIP,), form=ChecksumForm.PSEUDO_HEADER
-)
+V3_PSEUDO = Advertisement(vrid=1, priority=100, interval=1.0, addresses=(VIP,), form=ChecksumForm.PSEUDO_HEADER)
 # RFC 5798 section 5.1: version 3 type 1, VRID 1, priority 100, one address, 100 cs.
 # message: 3101 + 6401 + 0064 + c000 + 0201 = 15767
 # pseudo-header: c000 + 0205 + e000 + 0012 + 0070 (protocol 112) + 000c (12 octets) = 1a293
 # 15767 + 1a293 = 2f9fa; f9fa + 2 = f9fc; complement 0603.
 V3_PSEUDO_OCTETS = "3101 6401 0064 0603 c000 0201"
 
-V3_MESSAGE_ONLY = Advertisement(
-    vrid=1, priority=100, interval=1.0, addresses=(VIP,), form=ChecksumForm.MESSAGE_ONLY
-)
+V3_MESSAGE_ONLY = Advertisement(vrid=1, priority=100, interval=1.0, addresses=(VIP,), form=ChecksumForm.MESSAGE_ONLY)
 # RFC 9568 section 5.2.8: for IPv4 the message alone. 15767; 5767 + 1 = 5768; complement a897.
 V3_MESSAGE_ONLY_OCTETS = "3101 6401 0064 a897 c000 0201"
 
@@ -62,13 +58,11 @@ V3_IPV6 = Advertisement(
 # message: 3101 + 6402 + 0064 + fe80 + 0001 + 2001 + 0db8 + 0001 = 1c1a2
 # pseudo-header: fe80 + 0005 + ff02 + 0012 + 0028 (40 octets) + 0070 (next header 112) = 1fe31
 # 1c1a2 + 1fe31 = 3bfd3; bfd3 + 3 = bfd6; complement 4029.
-V3_IPV6_OCTETS = (
-    "3101 6402 0064 4029 fe80 0000 0000 0000 0000 0000 0000 0001 2001 0db8 0000 0000 0000 0000 0000 0001"
-)
+V3_IPV6_OCTETS = "3101 6402 0064 4029 fe80 0000 0000 0000 0000 0000 0000 0001 2001 0db8 0000 0000 0000 0000 0000 0001"
 
 VECTORS = [
     pytest.param(V2_PLAIN, on_ipv4(V2_PLAIN_OCTETS), id="v2"),
-    pytest.param(V2_PASSWORD, on_ipv4(V2_PASSWORD_OCTETS), id="v2-password"),
+    pytest.param(V2_TEXT_AUTH, on_ipv4(V2_TEXT_AUTH_OCTETS), id="v2-text-auth"),
     pytest.param(V3_PSEUDO, on_ipv4(V3_PSEUDO_OCTETS), id="v3-pseudo-header"),
     pytest.param(V3_MESSAGE_ONLY, on_ipv4(V3_MESSAGE_ONLY_OCTETS), id="v3-message-only"),
     pytest.param(V3_IPV6, on_ipv6(V3_IPV6_OCTETS), id="v3-ipv6"),
@@ -100,9 +94,7 @@ def test_checksum_form_does_not_matter_for_version_2_and_for_ipv6() -> None:
 def test_unicast_enters_the_pseudo_header() -> None:
     """192.0.2.9 for 224.0.0.18: c000 + 0209 - e000 - 0012 makes 2f9fa into 2dbf1; dbf1 + 2 = dbf3; 240c."""
     sent = encode(V3_PSEUDO, source=SOURCE_V4, destination=IPv4Address("192.0.2.9"))
-    assert sent == Datagram(
-        bytes.fromhex("3101 6401 0064 240c c000 0201"), SOURCE_V4, IPv4Address("192.0.2.9"), 255
-    )
+    assert sent == Datagram(bytes.fromhex("3101 6401 0064 240c c000 0201"), SOURCE_V4, IPv4Address("192.0.2.9"), 255)
 
 
 def test_ipv6_unicast_enters_the_pseudo_header() -> None:
@@ -130,9 +122,7 @@ def test_reserved_bits_of_the_interval_are_sent_as_zero() -> None:
     assert encode(advert, source=SOURCE_V4, destination=SOURCE_V4).payload[4:6] == bytes.fromhex("0fff")
 
 
-@pytest.mark.parametrize(
-    ("interval", "octets"), [(0.01, "0001"), (0.1 + 0.2, "001e"), (2.54, "00fe"), (10.0, "03e8")]
-)
+@pytest.mark.parametrize(("interval", "octets"), [(0.01, "0001"), (0.1 + 0.2, "001e"), (2.54, "00fe"), (10.0, "03e8")])
 def test_version_3_counts_centiseconds(interval: float, octets: str) -> None:
     advert = Advertisement(vrid=1, priority=100, interval=interval, addresses=(VIP,))
     assert encode(advert, source=SOURCE_V4, destination=SOURCE_V4).payload[4:6] == bytes.fromhex(octets)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
-from itertools import combinations
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -42,6 +41,9 @@ _ALL_NODES: Final = IPv6Address("ff02::1")
 _ETHERTYPE_IPV4: Final = b"\x08\x00"
 _ETHERTYPE_ARP: Final = b"\x08\x06"
 _ETHERTYPE_IPV6: Final = b"\x86\xdd"
+
+# After so many intervals without an advertisement a Backup may think that there is no Active Router.
+_SILENCE: Final = 3
 
 # A router that goes on advertises every interval; a gap this many times as long ends its reign.
 _GAP: Final = 1.5
@@ -146,9 +148,7 @@ class Capture(threading.Thread):
         return tuple(
             seen
             for seen in self.seen
-            if isinstance(seen, SeenAdvert)
-            and seen.advert.vrid == vrid
-            and family_of(seen.source) is family
+            if isinstance(seen, SeenAdvert) and seen.advert.vrid == vrid and family_of(seen.source) is family
         )
 
     def announced(self, node: str, since: float) -> frozenset[IPAddress]:
@@ -245,18 +245,19 @@ class Reign:
 
 @frozen
 class Overlap:
-    """Two nodes that were Active at the same time, as far as the wire tells.
+    """A router that said it is Active although it could hear a better one.
 
     Attributes:
-        seconds: From the later one's first advertisement to the last advertisement of the one that ended first.
-        crossings: How many advertisements that one still sent after the later one's first.
+        loser: The router that should have been silent.
+        winner: The one with the higher priority, or the same and a higher address.
+        since: When the winner began.
+        adverts: What the loser sent after that, while the winner went on.
     """
 
-    first: str
-    second: str
-    start: float
-    seconds: float
-    crossings: int
+    loser: str
+    winner: str
+    since: float
+    adverts: tuple[SeenAdvert, ...]
 
 
 def reigns(adverts: Iterable[SeenAdvert]) -> tuple[Reign, ...]:
@@ -286,22 +287,38 @@ def reigns(adverts: Iterable[SeenAdvert]) -> tuple[Reign, ...]:
 def overlaps(adverts: Iterable[SeenAdvert], *, crossings: int = 1) -> tuple[Overlap, ...]:
     """Where two nodes were Active for longer than the protocol allows, on a network that is whole.
 
-    A router that hears a better one says no more, so its advertisements after the other's first are those that
-    crossed it on the wire: normally none. This counts advertisements and not seconds because a busy machine delays
-    a router, but does not make it talk.
+    Nobody speaks within three intervals of a better router's advertisement, except that one advertisement may cross
+    the first of a router that takes over. This counts advertisements and not seconds because a busy machine delays a
+    router, but does not make it talk.
 
     Args:
         adverts: One virtual router's advertisements.
         crossings: How many may cross.
     """
-    found = []
-    for one, other in combinations(reigns(adverts), 2):
-        earlier, later = sorted((one, other), key=lambda reign: reign.end)
-        start = max(one.start, other.start)
-        crossed = sum(seen.at > start for seen in earlier.adverts)
-        if one.node != other.node and crossed > crossings:
-            found.append(Overlap(earlier.node, later.node, start, earlier.end - start, crossed))
-    return tuple(found)
+    terms: dict[str, tuple[SeenAdvert, SeenAdvert]] = {}  # of those who are Active, the first and the last
+    intrusions: dict[tuple[str, SeenAdvert], list[SeenAdvert]] = {}
+    for seen in adverts:
+        terms = {node: term for node, term in terms.items() if _goes_on(term[1], seen.at)}
+        if seen.advert.priority == 0:
+            terms.pop(seen.node, None)
+            continue
+        for first, last in terms.values():
+            if first.node != seen.node and _rank(last) > _rank(seen):
+                intrusions.setdefault((seen.node, first), []).append(seen)
+        terms[seen.node] = (terms.get(seen.node, (seen, seen))[0], seen)
+    return tuple(
+        Overlap(loser, first.node, first.at, tuple(intruding))
+        for (loser, first), intruding in intrusions.items()
+        if len(intruding) > crossings
+    )
+
+
+def _goes_on(last: SeenAdvert, now: float) -> bool:
+    return now - last.at < _SILENCE * last.advert.interval
+
+
+def _rank(seen: SeenAdvert) -> tuple[int, int]:
+    return seen.advert.priority, int(seen.source)
 
 
 def only(adverts: Iterable[SeenAdvert], *, since: float = 0.0) -> tuple[SeenAdvert, ...]:
@@ -323,7 +340,7 @@ def timeline(seen: Sequence[Seen], lines: int = 60) -> str:
             same.append(one)
     begin = seen[0].at
     said = [
-        f"{line[0].at - begin:8.3f} {line[0]}" + (f" x{len(line)} until {line[-1].at - begin:.3f}" if line[1:] else "")
-        for line in text[-lines:]
+        f"{first.at - begin:8.3f} {first}" + (f" x{len(more) + 1} until {more[-1].at - begin:.3f}" if more else "")
+        for first, *more in text[-lines:]
     ]
     return "\n".join([f"seconds after {datetime.fromtimestamp(begin, UTC).isoformat()}", *said])

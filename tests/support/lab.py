@@ -5,8 +5,8 @@
         backup = lab.two.start(Keepalived, RouterSpec(priority=100, addresses=("10.77.0.100/24",)))
         lab.until(lambda: active.state() == "active", "the higher priority is Active")
 
-Whatever happens inside, nothing is left behind: processes die with the thread that started them, and what a killed run
-could not remove is removed by the next one.
+Whatever happens inside, nothing is left behind: processes die with the thread that started them, and what a
+killed run could not remove is removed by the next one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 from pathlib import Path
@@ -36,7 +37,7 @@ from typing import Any, Final, Self, TypeVar
 from attrs import define, field, frozen
 
 import vrrpkit.packet
-from tests.support.capture import Capture, only, timeline
+from tests.support.capture import Capture, timeline
 from vrrpkit.addresses import Family, IPAddress, family_of
 
 __all__ = [
@@ -100,24 +101,15 @@ def _ip(namespace: str, *lines: str) -> None:
 
 def _within(namespace: str, function: Callable[[], T]) -> T:
     """Call a function in a namespace: a thread of its own enters it, and what it opens stays there."""
-    results: list[T] = []
-    errors: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            with (_NAMESPACES / namespace).open("rb") as handle:
-                if _libc.setns(handle.fileno(), _CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
-            results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
-            errors.append(error)
+    def run() -> T:
+        with (_NAMESPACES / namespace).open("rb") as handle:
+            if _libc.setns(handle.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
+        return function()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(run).result()
 
 
 def _sweep() -> None:
@@ -398,11 +390,14 @@ class VrrpkitRouter(Router):
 
     def snapshots(self) -> dict[int, dict[str, Any]]:
         """Everything the process knows about each of its virtual routers now, by VRID."""
-        expected = len(self._snapshots) + len(self.specs)
+        before = len(self._snapshots)
         self.signal(signal.SIGUSR1)
-        self.node.lab.until(
-            lambda: self.changes is not None and len(self._snapshots) >= expected, "a snapshot of each router"
-        )
+
+        def complete() -> bool:
+            self._changes += self._news()
+            return len(self._snapshots) >= before + len(self.specs)
+
+        self.node.lab.until(complete, "a snapshot of each router")
         return {snapshot["vrid"]: snapshot for snapshot in self._snapshots[-len(self.specs) :]}
 
 
@@ -451,7 +446,6 @@ class Keepalived(Router):
             matched = re.fullmatch(r'INSTANCE "VR_(\d+)" (\w+) \d+', line)
             if matched is not None and matched[2] in _STATES:  # not MASTER_RX_LOWER_PRI, say
                 yield Change(int(matched[1]), _STATES[matched[2]], "", line)
-
 
     def close(self) -> None:
         super().close()
@@ -629,7 +623,8 @@ class Lab:
 
     def __getattr__(self, name: str) -> Node:
         """A node by its name."""
-        for node in self.__dict__.get("nodes", ()):
+        nodes: tuple[Node, ...] = self.__dict__.get("nodes", ())
+        for node in nodes:
             if node.name == name:
                 return node
         raise AttributeError(name)

@@ -178,6 +178,9 @@ class Election:
             case Backup() as backup:
                 self._phase = self._backup_hears(backup, advert, source, now)
                 return ()
+            case Active() as active if self._overslept(active, now):
+                actions = self._step_aside(now)
+                return (*actions, *self._hear(advert, source, now))
             case Active() as active:
                 return self._active_hears(active, advert, source, now)
             case _:
@@ -249,6 +252,8 @@ class Election:
 
     def _expire(self, now: float) -> tuple[Action, ...]:
         match self._phase:
+            case Active() as active if self._overslept(active, now):
+                return self._step_aside(now)
             case Active() as active if now >= active.advert_at:
                 return self._advert_due(active, now)
             case Backup() as backup if now >= backup.down_at:
@@ -259,15 +264,18 @@ class Election:
     def _advert_due(self, active: Active, now: float) -> tuple[Action, ...]:
         """RFC 9568 section 6.4.3: Adver_Timer; counted from when it was due, so that lateness does not add up."""
         interval = self._config.advert_interval
-        if now - active.sent_at >= self._down_interval(interval) and not self._preempts:
-            self._phase = self._unheard_backup(now)
-            return (self._release(), self._news(State.ACTIVE, Reason.STALLED, now))
         following = active.advert_at + interval
         return self._send(following if following > now else now + interval, now, active.answer_at)
 
-    @property
-    def _preempts(self) -> bool:
-        return self._config.preempt or self._config.is_owner
+    def _overslept(self, active: Active, now: float) -> bool:
+        """Whether another may have taken over since the last advertisement, whom it is not our wish to displace."""
+        if self._config.preempt or self._config.is_owner:
+            return False
+        return now - active.sent_at >= self._down_interval(self._config.advert_interval)
+
+    def _step_aside(self, now: float) -> tuple[Action, ...]:
+        self._phase = self._unheard_backup(now)
+        return (self._release(), self._news(State.ACTIVE, Reason.STALLED, now))
 
     def _become_active(self, reason: Reason, heard: Heard | None, now: float) -> tuple[Action, ...]:
         """Every way in: the advertisement goes out first."""
@@ -327,8 +335,10 @@ class Election:
     def _reconfigure(self, config: ElectionConfig, now: float) -> tuple[Action, ...]:
         old = self._config
         if (config.vrid, config.family) != (old.vrid, old.family):
-            text = f"vrid and family must stay {old.vrid} and {old.family.name}, got {config.vrid} and {config.family.name}"
-            raise ConfigError(text)
+            raise ConfigError(
+                f"vrid and family must stay {old.vrid} and {old.family.name}, "
+                f"got {config.vrid} and {config.family.name}"
+            )
         wait = self._pending_wait()
         self._config = config
         self._rank(config.priority if config.priority != old.priority else self._priority)

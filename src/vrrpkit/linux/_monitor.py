@@ -11,11 +11,11 @@ from typing import Final
 from vrrpkit.linux._netlink import SOL_NETLINK, open_netlink
 from vrrpkit.linux._wire import Message, messages
 
-__all__ = ["Monitor"]
+__all__ = ["RECEIVE_BUFFER", "Monitor"]
 
 _NETLINK_ADD_MEMBERSHIP: Final = 1
 _MESSAGE_SIZE: Final = 1 << 16
-_RECEIVE_BUFFER: Final = 8 << 20
+RECEIVE_BUFFER: Final = 8 << 20
 # One message is one datagram here. After so many the loop gets back to its timers.
 _BUDGET: Final = 64
 
@@ -47,7 +47,7 @@ class Monitor:
         *,
         protocol: int = socket.NETLINK_ROUTE,
         netns: str | None = None,
-        receive_buffer: int = _RECEIVE_BUFFER,
+        receive_buffer: int = RECEIVE_BUFFER,
     ) -> None:
         self._on_messages = on_messages
         self._on_overrun = on_overrun

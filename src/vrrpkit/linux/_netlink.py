@@ -51,10 +51,14 @@ _DUMP_SIZE: Final = 1 << 18  # the kernel fills 32 KiB at a time, or more for on
 _DUMP_TRIES: Final = 10
 
 
+class _ForbiddenError(KernelError, PermissionError):
+    """A `KernelError` that `except PermissionError` catches, too."""
+
+
 def kernel_error(operation: str, code: int, text: str = "", *, capability: str = "CAP_NET_ADMIN") -> KernelError:
     """What the kernel refused, in its own words; a lack of rights in ours, by the capability that is missing."""
     if code == errno.EPERM:
-        text = f"this needs {capability}"
+        return _ForbiddenError(operation, code, f"this needs {capability}")
     return KernelError(operation, code, text or os.strerror(code))
 
 

@@ -15,6 +15,7 @@ from vrrpkit.linux._wire import attribute, attributes
 __all__ = [
     "FOREVER",
     "NO_MAC",
+    "PROTOCOL",
     "RTM_DELADDR",
     "RTM_DELLINK",
     "RTM_GETADDR",
@@ -66,6 +67,9 @@ _PARSERS: Final[Mapping[tuple[int, int], Callable[[bytes], IPAddress]]] = {
 }
 
 FOREVER: Final = 0xFFFFFFFF
+# Who added an address (IFA_PROTO, kernel 5.18): VRRP's own protocol number. keepalived's mark is 18, and the addresses of
+# a live keepalived must not be taken for our leftovers. /etc/iproute2/rt_addrprotos can give it a name.
+PROTOCOL: Final = 112
 NO_MAC: Final = MACAddress(bytes(6))
 
 
@@ -119,6 +123,11 @@ class AddressFact:
     def usable(self) -> bool:
         """Whether it may be sent from: not waiting for duplicate address detection, and not failed in it."""
         return not self.flags & (_IFA_F_TENTATIVE | _IFA_F_DADFAILED)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether this library put it there, in this process or in another."""
+        return self.protocol == PROTOCOL
 
     @property
     def permanent(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vrrpkit.addresses import VRRP_PROTOCOL, IPAddress
+from vrrpkit.addresses import IPAddress
 
 __all__ = ["internet_checksum", "pseudo_header_sum"]
 
@@ -20,8 +20,6 @@ def internet_checksum(octets: bytes, extra: int = 0) -> int:
     return -(int.from_bytes(octets, "big") + extra) % 0xFFFF
 
 
-def pseudo_header_sum(
-    source: IPAddress, destination: IPAddress, length: int, protocol: int = VRRP_PROTOCOL
-) -> int:
-    """The pseudo-header of RFC 8200 section 8.1 and RFC 9293 section 3.1, as a sum for `internet_checksum()`."""
+def pseudo_header_sum(source: IPAddress, destination: IPAddress, length: int, protocol: int) -> int:
+    """The pseudo-header of RFC 8200 section 8.1, as a sum for `internet_checksum()`."""
     return int(source) + int(destination) + length + protocol

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from vrrpkit.addresses import IPAddress
+from vrrpkit.addresses import VRRP_PROTOCOL, IPAddress
 from vrrpkit.packet._advert import (
     MAX_CENTISECONDS,
     MAX_PASSWORD,
@@ -16,7 +16,6 @@ from vrrpkit.packet._advert import (
     Datagram,
     Version,
 )
-from vrrpkit.packet._checksum import pseudo_header_sum
 from vrrpkit.packet._reject import PacketError, Reject
 
 __all__ = ["decode", "encode"]
@@ -38,6 +37,7 @@ _PSEUDO_HEADER: Final = ChecksumForm.PSEUDO_HEADER
 # The same few addresses come in every advertisement, and making an address costs more than all the rest.
 _ipv4 = lru_cache(8192)(IPv4Address)
 _ipv6 = lru_cache(8192)(IPv6Address)
+_new = object.__new__
 _set = object.__setattr__
 
 
@@ -67,7 +67,7 @@ def encode(advert: Advertisement, *, source: IPAddress, destination: IPAddress) 
     else:
         timing = round(advert.interval * 100)
         if ipv6 or advert.form is _PSEUDO_HEADER:
-            total += pseudo_header_sum(source, destination, 8 + count * (16 if ipv6 else 4))
+            total += int(source) + int(destination) + VRRP_PROTOCOL + 8 + count * (16 if ipv6 else 4)
     kind, vrid, priority = version << 4 | _TYPE_ADVERTISEMENT, advert.vrid, advert.priority
     checksum = -(total + (kind << 8) + vrid + (priority << 8) + count + timing) % 0xFFFF
     if ipv6:
@@ -117,7 +117,7 @@ def decode(datagram: Datagram) -> Advertisement:
     else:
         interval = _version_3_interval(timing)
     # The octets have been checked, and the constructor's checks would cost more than all of them.
-    advert = Advertisement.__new__(Advertisement)
+    advert = _new(Advertisement)
     _set(advert, "vrid", vrid)
     _set(advert, "priority", priority)
     _set(advert, "interval", interval)
@@ -148,8 +148,8 @@ def _without_padding(payload: bytes, count: int, size: int, *, ipv6: bool) -> by
 def _verify_checksum(message: bytes, datagram: Datagram, version: Version, *, ipv6: bool) -> ChecksumForm:
     total = int.from_bytes(message, "big")
     if version is not _V2:
-        extra = pseudo_header_sum(datagram.source, datagram.destination, len(message))
-        if (total + extra) % 0xFFFF == 0:
+        pseudo_header = int(datagram.source) + int(datagram.destination) + VRRP_PROTOCOL + len(message)
+        if (total + pseudo_header) % 0xFFFF == 0:
             return _PSEUDO_HEADER
     if not ipv6 and total % 0xFFFF == 0:
         return _MESSAGE_ONLY

@@ -17,6 +17,7 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since any moment; never goes back."""
+        ...
 
     def start(self, ring: Callable[[], None]) -> None:
         """Call `ring` on the running event loop whenever the alarm is due."""
@@ -44,6 +45,7 @@ class Transport(Protocol):
     @property
     def primary_address(self) -> IPAddress | None:
         """The address that advertisements leave from; None while there is none."""
+        ...
 
     def open(self, receiver: Receiver) -> None:
         """Begin to deliver."""

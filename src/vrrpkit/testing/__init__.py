@@ -1,1 +1,64 @@
-"""Test doubles."""
+"""Write tests of your own failover, without root and without a network.
+
+`Simulation` runs many elections on one faulty network in virtual time, thousands of seconds in one:
+
+    from vrrpkit import ElectionConfig
+    from vrrpkit.testing import Simulation, check_gaps, check_single_active
+
+    addresses = ["192.0.2.10"]
+    sim = Simulation(seed=1, loss=0.05)
+    a = sim.add("a", ElectionConfig(vrid=51, addresses=addresses, priority=200), address="198.51.100.1")
+    b = sim.add("b", ElectionConfig(vrid=51, addresses=addresses, priority=100), address="198.51.100.2")
+    sim.start()
+    sim.at(10.0, a.kill)  # no farewell: b must find out by itself
+    sim.run(until=20.0)
+
+    assert sim.active == ("b",)
+    check_single_active(sim)
+    check_gaps(sim, at_most=3.7)
+    print(sim.transcript)
+
+`MemoryLan`, `FakeAddresses` and `FakeAnnouncer` are the ports of `vrrpkit.VirtualRouter`, for tests of whole
+programs; `run_virtual()` runs those in virtual time too.
+"""
+
+from __future__ import annotations
+
+from vrrpkit.testing._invariants import (
+    check_gaps,
+    check_held_by_active,
+    check_highest_active,
+    check_overlaps,
+    check_single_active,
+)
+from vrrpkit.testing._kernel import FakeAddresses, FakeAnnouncer, Operation
+from vrrpkit.testing._lan import MemoryLan, MemoryTransport
+from vrrpkit.testing._ledger import Span
+from vrrpkit.testing._loop import DeadlockError, VirtualTimeLoop, run_virtual
+from vrrpkit.testing._network import Network
+from vrrpkit.testing._simulated import SimulatedRouter
+from vrrpkit.testing._simulation import Simulation
+from vrrpkit.testing._transcript import Record, Rejected, Transcript
+
+__all__ = [
+    "DeadlockError",
+    "FakeAddresses",
+    "FakeAnnouncer",
+    "MemoryLan",
+    "MemoryTransport",
+    "Network",
+    "Operation",
+    "Record",
+    "Rejected",
+    "SimulatedRouter",
+    "Simulation",
+    "Span",
+    "Transcript",
+    "VirtualTimeLoop",
+    "check_gaps",
+    "check_held_by_active",
+    "check_highest_active",
+    "check_overlaps",
+    "check_single_active",
+    "run_virtual",
+]

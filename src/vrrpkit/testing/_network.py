@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from random import Random
 from typing import Final, Protocol, TypeAlias
 
 from attrs import define, field
 
+from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import ConfigError, InRange
 from vrrpkit.packet import Datagram
 
-__all__ = ["Network", "Node"]
+__all__ = ["Network", "Node", "refusal"]
 
 _SECONDS: Final = InRange(0, 3600, "seconds")
 _PROBABILITY: Final = InRange(0, 1)
@@ -94,7 +95,8 @@ class Network:
     def listen(self, callback: Callable[[Datagram], object]) -> Callable[[], None]:
         """Call back with every datagram that is sent, as a mirror port would; returns what ends it.
 
-        Faults do not reach the listener: it hears each datagram once, at the moment it is sent.
+        Faults do not reach the listener: it hears each datagram once, at the moment it is sent. It should only look;
+        what it wants to do belongs to a later moment.
         """
         key = max(self._listeners, default=0) + 1
         self._listeners[key] = callback
@@ -104,10 +106,24 @@ class Network:
 
         return stop
 
-    def _join(self, name: str) -> None:
-        if name in self._names:
-            raise ConfigError(f"name must be new, got {name!r} again")
-        self._names[name] = None
+    def is_faultless(self) -> bool:
+        """Whether everybody hears everything once, after the same delay."""
+        return not (self._islands or self._losses or self.loss or self.jitter or self.duplication or self.reordering)
+
+    def arrivals(self, sender: str, receiver: str, now: float) -> tuple[float, ...]:
+        """For those who carry datagrams: when what is sent now reaches a receiver, once, never, or twice."""
+        if self._islands and self._islands.get(sender) != self._islands.get(receiver):
+            return ()
+        pair = (sender, receiver)
+        if self._happens(self._losses.get(pair, self.loss)):
+            return ()
+        copies = 2 if self._happens(self.duplication) else 1
+        return tuple([self._arrival(pair, now) for _ in range(copies)])
+
+    def mirror(self, datagram: Datagram) -> None:
+        """For those who carry datagrams: tell the listeners."""
+        for callback in tuple(self._listeners.values()):
+            callback(datagram)
 
     def _known(self, node: Node) -> str:
         name = node if isinstance(node, str) else node.name
@@ -122,26 +138,6 @@ class Network:
     def _note(self, text: str) -> None:
         """For those who keep a record."""
 
-    def _mirror(self, datagram: Datagram) -> None:
-        for callback in tuple(self._listeners.values()):
-            callback(datagram)
-
-    def _is_plain(self) -> bool:
-        """Whether everybody hears everything once, after the same delay."""
-        return not (
-            self._islands or self._losses or self.loss or self.jitter or self.duplication or self.reordering
-        )
-
-    def _arrivals(self, sender: str, receiver: str, now: float) -> tuple[float, ...]:
-        """When what is sent now reaches a receiver: once, never, or twice."""
-        if self._islands and self._islands.get(sender) != self._islands.get(receiver):
-            return ()
-        pair = (sender, receiver)
-        if self._happens(self._losses.get(pair, self.loss)):
-            return ()
-        copies = 2 if self._happens(self.duplication) else 1
-        return tuple([self._arrival(pair, now) for _ in range(copies)])
-
     def _happens(self, probability: float) -> bool:
         return probability > 0 and self._random.random() < probability
 
@@ -151,3 +147,12 @@ class Network:
             return at + self.lateness * self._random.random()
         at = self._latest[pair] = max(at, self._latest.get(pair, at))
         return at
+
+
+def refusal(peers: Collection[IPAddress], source: IPAddress, destination: IPAddress) -> str | None:
+    """Why a router does not listen to a datagram, in words: multicast routers hear multicast, unicast ones peers."""
+    if destination.is_multicast != (not peers):
+        return f"sent to {destination}, which this router does not use"
+    if peers and source not in peers:
+        return f"{source} is not one of the peers"
+    return None

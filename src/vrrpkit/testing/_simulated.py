@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from math import inf, nextafter
-from typing import Final, Protocol, TypeAlias, TypeGuard, assert_never
+from collections.abc import Callable
+from math import inf
+from typing import Final, TypeAlias, TypeGuard, assert_never
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.election import (
@@ -26,9 +27,9 @@ from vrrpkit.election import (
     TimerFired,
     screen,
 )
-from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.testing._agenda import ALARMS, Agenda
+from vrrpkit.testing._skew import LocalClock
 from vrrpkit.testing._transcript import Rejected, Transcript, What
 
 __all__ = ["SimulatedRouter"]
@@ -39,27 +40,29 @@ _SOCKET_BUFFER: Final = 256
 Heard: TypeAlias = AdvertReceived | Rejected
 
 
-class World(Protocol):
-    """What a router needs of its simulation."""
+@frozen(eq=False)
+class World:
+    """What a router can do to its simulation.
 
-    @property
-    def transcript(self) -> Transcript:
-        """All records."""
+    Attributes:
+        agenda: Its time.
+        transcript: All records.
+        note: Adds a record.
+        transmit: Puts an advertisement on the wire, from an address.
+        want: From now on somebody should hold these addresses.
+        tenure: Addresses have been taken or given back, or their holder stopped or went on; the last argument tells
+            whether it holds them.
+    """
 
-    def transmit(self, sender: SimulatedRouter, advert: Advertisement) -> None:
-        """Put it on the wire."""
-
-    def note(self, router: str, what: What) -> None:
-        """Keep a record."""
-
-    def want(self, addresses: tuple[IPAddress, ...]) -> None:
-        """From now on somebody should hold these addresses."""
-
-    def tenure(self, router: SimulatedRouter, addresses: tuple[IPAddress, ...], *, holds: bool) -> None:
-        """Addresses have been taken or given back, or their holder stopped or went on."""
+    agenda: Agenda
+    transcript: Transcript
+    note: Callable[[str, What], None]
+    transmit: Callable[[SimulatedRouter, Advertisement, IPAddress], None]
+    want: Callable[[tuple[IPAddress, ...]], None]
+    tenure: Callable[[SimulatedRouter, tuple[IPAddress, ...], bool], None]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SimulatedRouter:
     """A router in a `Simulation`; made by its `add()`.
 
@@ -77,10 +80,10 @@ class SimulatedRouter:
     name: str
     peers: tuple[IPAddress, ...]
     _election: Election
-    _agenda: Agenda
     _world: World
     rejected: Counter[Reject] = field(factory=Counter[Reject], init=False)
     dropped: int = field(default=0, init=False)
+    _agenda: Agenda = field(init=False)
     _alive: bool = field(default=True, init=False)
     _paused: bool = field(default=False, init=False)
     _held: dict[IPAddress, None] = field(factory=dict, init=False)
@@ -88,10 +91,17 @@ class SimulatedRouter:
     _posted: deque[Event] = field(factory=deque, init=False)
     _complaints: set[tuple[Reject, IPAddress]] = field(factory=set, init=False)
     _admitted: tuple[AdvertReceived, ElectionConfig] | None = field(default=None, init=False)
-    _rate: float = field(default=1.0, init=False)
-    _rate_since: float = field(default=0.0, init=False)
-    _origin: float = field(default=0.0, init=False)
+    _clock: LocalClock = field(factory=LocalClock, init=False)
     _armed: float = field(default=inf, init=False)
+
+    @_agenda.default
+    def _time_of_world(self) -> Agenda:
+        return self._world.agenda
+
+    def __repr__(self) -> str:
+        """The name, and what it does."""
+        condition = "killed" if not self._alive else f"{self.state}{', paused' if self._paused else ''}"
+        return f"<SimulatedRouter {self.name}: {condition}>"
 
     @property
     def election(self) -> Election:
@@ -141,14 +151,11 @@ class SimulatedRouter:
     @property
     def skew(self) -> float:
         """How fast its clock runs: 1.01 is 1 % fast."""
-        return self._rate
+        return self._clock.rate
 
     @skew.setter
     def skew(self, rate: float) -> None:
-        if rate <= 0:
-            raise ConfigError(f"skew must be above 0, got {rate!r}")
-        now = self._agenda.now
-        self._origin, self._rate_since, self._rate = self._local(now), now, rate
+        self._clock.run_at(rate, self._agenda.now)
         self._armed = inf
         self._arm()
 
@@ -170,7 +177,7 @@ class SimulatedRouter:
         if not self._alive:
             return
         self._world.note(self.name, "killed")
-        self._world.tenure(self, tuple(self._held), holds=False)
+        self._world.tenure(self, tuple(self._held), False)
         self._alive = self._paused = False
         self._queue.clear()
         self._posted.clear()
@@ -192,7 +199,7 @@ class SimulatedRouter:
         if self._alive and not self._paused:
             self._world.note(self.name, "paused")
             self._paused = True
-            self._world.tenure(self, tuple(self._held), holds=True)
+            self._world.tenure(self, tuple(self._held), True)
 
     def resume(self) -> None:
         """Let it go on, as by SIGCONT: it hears what is queued, takes what was posted, and looks at the clock."""
@@ -200,7 +207,7 @@ class SimulatedRouter:
             return
         self._world.note(self.name, "resumed")
         self._paused = False
-        self._world.tenure(self, tuple(self._held), holds=True)
+        self._world.tenure(self, tuple(self._held), True)
         while self._queue:
             self.hear(self._queue.popleft())
         while self._posted:
@@ -229,8 +236,6 @@ class SimulatedRouter:
             self._reject(heard)
             return False
         reason = screen(heard.advert, config)
-        if self.peers and heard.source not in self.peers:
-            reason = Reject.UNKNOWN_PEER
         if reason is not None:
             self._reject(Rejected(reason, heard.source, str(heard.advert)))
             return False
@@ -245,7 +250,7 @@ class SimulatedRouter:
             self._world.note(self.name, refused)
 
     def _handle(self, event: Event) -> None:
-        for action in self._election.handle(event, self._local(self._agenda.now)):
+        for action in self._election.handle(event, self._clock.local(self._agenda.now)):
             self._world.note(self.name, action)
             self._perform(action)
         self._arm()
@@ -253,22 +258,25 @@ class SimulatedRouter:
     def _perform(self, action: Action) -> None:
         match action:
             case SendAdvertisement(advert):
-                self._world.transmit(self, advert)
+                self._transmit(advert)
             case AcquireAddresses(addresses):
                 self._held.update(dict.fromkeys(addresses))
-                self._world.tenure(self, addresses, holds=True)
+                self._world.tenure(self, addresses, True)
             case ReleaseAddresses(addresses):
                 for address in addresses:
                     self._held.pop(address, None)
-                self._world.tenure(self, addresses, holds=False)
+                self._world.tenure(self, addresses, False)
             case AnnounceAddresses() | StateChanged():
                 pass
             case unreachable:
                 assert_never(unreachable)
 
-    def _local(self, now: float) -> float:
-        """What this router's clock shows."""
-        return self._origin + (now - self._rate_since) * self._rate
+    def _transmit(self, advert: Advertisement) -> None:
+        source = self.address
+        if source is None:
+            self._world.note(self.name, "cannot send without an address")
+        else:
+            self._world.transmit(self, advert, source)
 
     def _arm(self) -> None:
         """See that the alarm rings no later than the deadline.
@@ -280,9 +288,7 @@ class SimulatedRouter:
         if deadline is None or deadline >= self._armed:
             return
         self._armed = deadline
-        at = max(self._rate_since + (deadline - self._origin) / self._rate, self._agenda.now)
-        while self._local(at) < deadline:  # rounding must not make it ring too early, again and again
-            at = nextafter(at, inf)
+        at = max(self._clock.true(deadline), self._agenda.now)
         self._agenda.add(at, ALARMS, self._ring, deadline)
 
     def _ring(self, deadline: float) -> None:
@@ -291,7 +297,7 @@ class SimulatedRouter:
         self._armed = inf
         if self._paused:
             return
-        now = self._local(self._agenda.now)
+        now = self._clock.local(self._agenda.now)
         due = self._election.deadline
         if due is not None and due <= now:
             self._handle(TimerFired())

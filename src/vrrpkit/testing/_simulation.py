@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import define, field
 
-from vrrpkit.addresses import IPAddress, family_of, parse_address, vrrp_group
-from vrrpkit.election import AdvertReceived, Election, ElectionConfig, State
+from vrrpkit.addresses import IPAddress, family_of, parse_address
+from vrrpkit.election import Election, ElectionConfig, State
 from vrrpkit.errors import ConfigError
-from vrrpkit.packet import Advertisement, Datagram, Decoder, PacketError, encode
-from vrrpkit.testing._agenda import ARRIVALS, CALLS, Agenda
+from vrrpkit.packet import Datagram
+from vrrpkit.testing._agenda import CALLS, Agenda
 from vrrpkit.testing._ledger import Ledger, Span
 from vrrpkit.testing._network import Network, Node
-from vrrpkit.testing._simulated import Heard, SimulatedRouter
-from vrrpkit.testing._transcript import Record, Rejected, Transcript, What
+from vrrpkit.testing._simulated import SimulatedRouter, World
+from vrrpkit.testing._transcript import Record, Transcript, What
+from vrrpkit.testing._wire import Wire
 
 __all__ = ["Simulation"]
 
 _TAIL: Final = 20
 
-Router: TypeAlias = SimulatedRouter
-Audience: TypeAlias = tuple[Router, ...]
-Flight: TypeAlias = tuple[Heard, Audience, Router | None]
 
-
-@define(eq=False)
+@define(eq=False, repr=False)
 class Simulation(Network):
     """Routers on one network, in virtual time.
 
@@ -48,19 +45,23 @@ class Simulation(Network):
 
     record: bool = field(default=True, kw_only=True)
     _agenda: Agenda = field(factory=Agenda, init=False)
-    _routers: dict[str, Router] = field(factory=dict, init=False)
-    _audiences: dict[IPAddress, Audience] = field(factory=dict, init=False)
-    _said: dict[str, tuple[Advertisement, IPAddress, list[tuple[Datagram, Heard]]]] = field(
-        factory=dict, init=False
-    )
-    _decoder: Decoder = field(factory=Decoder, init=False)
+    _routers: dict[str, SimulatedRouter] = field(factory=dict, init=False)
+    _wire: Wire = field(init=False)
     _records: list[Record] = field(factory=list, init=False)
     _held: Ledger = field(init=False)
     _running: Ledger = field(init=False)
+    _world: World = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Begin two ledgers: of all holders, and of those that run."""
+        self._wire = Wire(self, self._agenda, self._routers)
         self._held, self._running = Ledger(self.record), Ledger(self.record)
+        self._world = World(self._agenda, self.transcript, self.note, self._wire.transmit, self._want, self._tenure)
+
+    def __repr__(self) -> str:
+        """The time, and who is what."""
+        routers = ", ".join(f"{name} {router.state}" for name, router in self._routers.items())
+        return f"<Simulation at {self.now:.3f} s: {routers}>"
 
     def add(
         self,
@@ -86,14 +87,16 @@ class Simulation(Network):
         for each in (primary, *others):
             if family_of(each) is not config.family:
                 raise ConfigError(f"address and peers must be {config.family.name}, got {each}")
-        self._join(name)
-        router = SimulatedRouter(name, others, Election(config, primary), self._agenda, self)
+        if name in self._names:
+            raise ConfigError(f"name must be new, got {name!r} again")
+        self._names[name] = None
+        router = SimulatedRouter(name, others, Election(config, primary), self._world)
         self._routers[name] = router
-        self._audiences.clear()
+        self._wire.joined()
         return router
 
     def start(self) -> None:
-        """Start every router that has not started."""
+        """Start every router that is not running, those that were killed too."""
         for router in self._routers.values():
             if router.state is State.INITIALIZE:
                 router.start()
@@ -115,8 +118,7 @@ class Simulation(Network):
             datagram: What arrives.
             to: The router that receives it, whatever its destination; None for everybody who listens there.
         """
-        audience = self._audience(datagram.destination) if to is None else (self._routers[self._known(to)],)
-        self._land((self._judge(datagram), audience, None))
+        self._wire.inject(datagram, None if to is None else self._routers[self._known(to)])
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing will ever happen again."""
@@ -143,7 +145,7 @@ class Simulation(Network):
             following = self._agenda.next_at()
             if following is None or following > end:
                 self.run(end)
-                raise AssertionError(self.explain(f"did not happen within {limit:g} s: {predicate}"))
+                raise AssertionError(self.explain(f"did not come true within {limit:g} s"))
             self.step()
         return self.now
 
@@ -191,37 +193,10 @@ class Simulation(Network):
         lines = list(self.transcript[-2 * _TAIL :].lines())[-_TAIL:]
         return "\n".join([f"{text} (at {self.now:.3f} s)", *lines])
 
-    def transmit(self, sender: SimulatedRouter, advert: Advertisement) -> None:
-        """For routers: put an advertisement on the wire."""
-        now, source = self._agenda.now, sender.address
-        if source is None:
-            self.note(sender.name, "cannot send without an address")
-            return
-        for datagram, heard in self._encoded(sender, advert, source):
-            self._mirror(datagram)
-            audience = self._audience(datagram.destination)
-            if self._is_plain():
-                self._agenda.add(now + self.delay, ARRIVALS, self._land, (heard, audience, sender))
-                continue
-            for router in audience:
-                for at in self._arrivals(sender.name, router.name, now) if router is not sender else ():
-                    self._agenda.add(at, ARRIVALS, self._land, (heard, (router,), None))
-
     def note(self, router: str, what: What) -> None:
         """Add a record of your own, or a router's."""
         if self.record:
             self._records.append(Record(self.now, router, what))
-
-    def want(self, addresses: tuple[IPAddress, ...]) -> None:
-        """For routers: from now on somebody should hold these addresses."""
-        for address in addresses:
-            self._held.open(self.now, address)
-
-    def tenure(self, router: SimulatedRouter, addresses: tuple[IPAddress, ...], *, holds: bool) -> None:
-        """For routers: addresses have been taken or given back, or their holder stopped or went on."""
-        for address in addresses:
-            self._held.change(self.now, address, router.name, holds=holds)
-            self._running.change(self.now, address, router.name, holds=holds and not router.paused)
 
     def _note(self, text: str) -> None:
         self.note("", text)
@@ -231,42 +206,14 @@ class Simulation(Network):
             raise ConfigError("record must be on for a history of the addresses")
         return self._held.addresses if address is None else (parse_address("address", address),)
 
-    def _audience(self, destination: IPAddress) -> Audience:
-        """Who listens there: a router with peers to its address, the others to their multicast group."""
-        audience = self._audiences.get(destination)
-        if audience is None:
-            audience = tuple([
-                router
-                for router in self._routers.values()
-                if destination == (router.address if router.peers else vrrp_group(router.config.family))
-            ])
-            self._audiences[destination] = audience
-        return audience
+    def _want(self, addresses: tuple[IPAddress, ...]) -> None:
+        for address in addresses:
+            self._held.open(self.now, address)
 
-    def _encoded(
-        self, sender: SimulatedRouter, advert: Advertisement, source: IPAddress
-    ) -> list[tuple[Datagram, Heard]]:
-        """What leaves, and what it will be to those who hear it; the same advertisement is worked out once."""
-        said = self._said.get(sender.name)
-        if said is None or said[0] is not advert or said[1] is not source:
-            destinations = sender.peers or (vrrp_group(family_of(source)),)
-            datagrams = [encode(advert, source=source, destination=each) for each in destinations]
-            said = (advert, source, [(datagram, self._judge(datagram)) for datagram in datagrams])
-            self._said[sender.name] = said
-        return said[2]
-
-    def _judge(self, datagram: Datagram) -> Heard:
-        """What the octets alone say; the same for every receiver."""
-        try:
-            return AdvertReceived(self._decoder.decode(datagram), datagram.source)
-        except PacketError as error:
-            return Rejected(error.reason, datagram.source, str(error))
-
-    def _land(self, flight: Flight) -> None:
-        heard, audience, sender = flight
-        for router in audience:
-            if router is not sender:
-                router.hear(heard)
+    def _tenure(self, router: SimulatedRouter, addresses: tuple[IPAddress, ...], holds: bool) -> None:
+        for address in addresses:
+            self._held.change(self.now, address, router.name, holds=holds)
+            self._running.change(self.now, address, router.name, holds=holds and not router.paused)
 
 
 def _call(called: tuple[Callable[..., object], tuple[object, ...]]) -> None:

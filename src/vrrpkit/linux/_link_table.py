@@ -1,0 +1,147 @@
+"""Links and addresses by what the kernel has said so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv6Address
+from typing import Final, TypeAlias
+
+from vrrpkit.addresses import Family, IPAddress, family_of
+from vrrpkit.linux._link_view import LinkView
+from vrrpkit.linux._rtnetlink import AddressFact, LinkFact, decode_address, index_of
+
+__all__ = ["LinkTable"]
+
+_Kept: TypeAlias = dict[tuple[IPAddress, int], AddressFact]
+
+# How far an IPv6 address reaches, as the kernel ranks it (RFC 4291 section 2.7).
+_LINK_LOCAL: Final = 2
+_SITE_LOCAL: Final = 5
+_GLOBAL: Final = 14
+
+
+class LinkTable:
+    """All links, and the addresses of those that are followed.
+
+    Addresses come in the order in which the kernel would list them now, worked out from the order in which they came:
+    one dump and the news since then lead to the same view as another dump.
+    """
+
+    def __init__(self) -> None:
+        self._links: dict[int, LinkFact] = {}
+        self._indexes: dict[str, int] = {}
+        self._addresses: dict[int, _Kept] = {}
+
+    def index(self, name: str) -> int | None:
+        """The number of the link of this name, if there is one."""
+        return self._indexes.get(name)
+
+    def name(self, index: int) -> str:
+        """The name of the link of this number; empty if there is none."""
+        link = self._links.get(index)
+        return "" if link is None else link.name
+
+    def follows(self, index: int) -> bool:
+        """Whether this link's addresses are kept."""
+        return index in self._addresses
+
+    def follow(self, index: int, addresses: Iterable[bytes]) -> None:
+        """Keep this link's addresses from now on; it has those of a dump that are its own."""
+        facts = [fact for fact in map(decode_address, addresses) if fact is not None and fact.index == index]
+        ipv4, ipv6 = _of(facts, Family.IPV4), _of(facts, Family.IPV6)
+        self._addresses[index] = {_key(fact): fact for fact in (*ipv4, *reversed(ipv6))}
+
+    def unfollow(self, index: int) -> None:
+        """Forget this link's addresses."""
+        self._addresses.pop(index, None)
+
+    def put_link(self, fact: LinkFact) -> LinkFact | None:
+        """Take a link as it is now; return what it was before."""
+        before = self._forget_name(fact.index)
+        self._links[fact.index] = fact
+        self._indexes[fact.name] = fact.index
+        return before
+
+    def drop_link(self, index: int) -> LinkFact | None:
+        """Forget a link that is no more; return what it was."""
+        before = self._forget_name(index)
+        self._links.pop(index, None)
+        self.unfollow(index)
+        return before
+
+    def put_address(self, payload: bytes) -> AddressFact | None:
+        """Take an address as it is now; return it, or None if it is known already or its link not followed."""
+        kept = self._addresses.get(index_of(payload))
+        fact = None if kept is None else decode_address(payload)
+        if kept is None or fact is None:
+            return None
+        before = kept.get(_key(fact))
+        if before == fact:
+            return None
+        if before is not None and before.secondary and not fact.secondary:
+            del kept[_key(fact)]  # promoted, and now the last of the primary addresses
+        kept[_key(fact)] = fact
+        return fact
+
+    def drop_address(self, payload: bytes) -> AddressFact | None:
+        """Forget an address that is no more; return it if it was known."""
+        kept = self._addresses.get(index_of(payload))
+        fact = None if kept is None else decode_address(payload)
+        return None if kept is None or fact is None else kept.pop(_key(fact), None)
+
+    def followed(self) -> Iterator[AddressFact]:
+        """All addresses of the followed links."""
+        for kept in self._addresses.values():
+            yield from kept.values()
+
+    def knows(self, fact: AddressFact) -> bool:
+        """Whether this address is there, in whatever condition."""
+        return _key(fact) in self._addresses.get(fact.index, {})
+
+    def find(self, index: int, address: IPAddress) -> list[AddressFact]:
+        """An address of a followed link: nothing, or once for each prefix length it has there."""
+        kept = self._addresses.get(index, {})
+        facts = (kept.get((address, length)) for length in range(address.max_prefixlen + 1))
+        return [fact for fact in facts if fact is not None]
+
+    def view(self, name: str) -> LinkView:
+        """The link of this name; without addresses unless it is followed."""
+        index = self._indexes.get(name)
+        if index is None:
+            return LinkView(name)
+        link = self._links[index]
+        return LinkView(name, index, link.up, link.mac, _listed(self._addresses.get(index, {})))
+
+    def _forget_name(self, index: int) -> LinkFact | None:
+        before = self._links.get(index)
+        if before is not None and self._indexes.get(before.name) == index:
+            del self._indexes[before.name]
+        return before
+
+
+def _key(fact: AddressFact) -> tuple[IPAddress, int]:
+    return fact.address, fact.prefix_length
+
+
+def _of(facts: Iterable[AddressFact], family: Family) -> list[AddressFact]:
+    return [fact for fact in facts if family_of(fact.address) is family]
+
+
+def _listed(kept: _Kept) -> tuple[AddressFact, ...]:
+    """All but the virtual ones in the kernel's order.
+
+    IPv4: the primary addresses first, the narrowest scope before the wider ones, then the secondary ones; otherwise
+    as they came. IPv6: the widest scope first; otherwise the newest first.
+    """
+    facts = [fact for fact in kept.values() if not fact.virtual]
+    ipv4, ipv6 = _of(facts, Family.IPV4), _of(facts, Family.IPV6)
+    ipv4.sort(key=lambda fact: (1, 0) if fact.secondary else (0, -fact.scope))
+    ipv6.reverse()
+    ipv6.sort(key=lambda fact: -_reach(fact.address))
+    return (*ipv4, *ipv6)
+
+
+def _reach(address: IPAddress) -> int:
+    if address.is_link_local or address.is_loopback:
+        return _LINK_LOCAL
+    return _SITE_LOCAL if isinstance(address, IPv6Address) and address.is_site_local else _GLOBAL
