@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.linux.support import LOOPS, eventually, namespace, run, without_capabilities
+from tests.linux.support import LOOPS, Namespace, eventually, namespace, run, without_capabilities
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._dumps import read_addresses
 from vrrpkit.linux._monitor import Monitor
 from vrrpkit.linux._netlink import Change, Refusal, Requests
 from vrrpkit.linux._netns import in_netns
@@ -92,7 +94,7 @@ def test_whole_messages_come_out_as_they_went_in(sent: list[tuple[int, int, byte
     assert list(messages(octets + rest)) == expected
 
 
-@pytest.mark.parametrize("length", [0, 15, 21, 0xFFFFFFFF])
+@pytest.mark.parametrize("length", [0, 15, 37, 0xFFFFFFFF])
 def test_a_message_of_an_impossible_length_ends_the_reading(length: int) -> None:
     good = pack(1, 0, 1, b"")
     bad = length.to_bytes(4, "little") + bytes(16)
@@ -138,11 +140,9 @@ def test_the_explanation_is_found_behind_a_repeated_request() -> None:
 
 @kernel
 def test_a_refusal_says_what_was_asked_and_why_not() -> None:
-    with namespace() as ns, Requests(netns=ns.name) as requests:
-        with pytest.raises(KernelError) as caught:
-            requests.request(
-                "add 10.0.0.1/32 to eth9", RTM_NEWADDR, ADD, encode_address(99, IPv4Address("10.0.0.1"), 32)
-            )
+    nowhere = encode_address(99, IPv4Address("10.0.0.1"), 32)
+    with namespace() as ns, Requests(netns=ns.name) as requests, pytest.raises(KernelError) as caught:
+        requests.request("add 10.0.0.1/32 to eth9", RTM_NEWADDR, ADD, nowhere)
     assert caught.value.errno == errno.ENODEV
     assert str(caught.value) == "add 10.0.0.1/32 to eth9: ipv4: Device not found (errno 19)"
 
@@ -201,50 +201,61 @@ def test_a_dump_of_an_unknown_link_is_refused() -> None:
     assert caught.value.errno == errno.ENODEV
 
 
-class Restless(threading.Thread):
-    """Adds and removes addresses without a pause."""
+class Disturbed(Requests):
+    """Somebody changes the kernel's addresses behind each of the first pieces that are read."""
 
-    def __init__(self, netns: str, index: int) -> None:
-        super().__init__()
-        self._requests = Requests(netns=netns)
-        self._changes = [*additions(index, 1, "10.9.0.0"), *removals(index, 1, "10.9.0.0")]
-        self._enough = threading.Event()
+    def __init__(self, netns: str, index: int, times: int) -> None:
+        super().__init__(netns=netns)
+        self._somebody = Requests(netns=netns)
+        # Removed first, so that all others move up in the kernel's list.
+        self._changes = [removals(index, 1, "10.9.0.0"), additions(index, 1, "10.9.0.0")]
+        self._times = times
 
-    def run(self) -> None:
-        with self._requests:
-            while not self._enough.is_set():
-                self._requests.batch("change", self._changes)
+    def _receive(self, operation: str, size: int) -> Iterator[Message]:
+        piece = tuple(super()._receive(operation, size))
+        if self._times:
+            self._times -= 1
+            assert self._somebody.batch("change", self._changes[self._times % 2]) == []
+        return iter(piece)
 
-    def stop(self) -> None:
-        self._enough.set()
-        self.join()
+    def close(self) -> None:
+        self._somebody.close()
+        super().close()
+
+
+READ_ALL: list[Callable[[Requests, int], list[bytes]]] = [
+    lambda requests, _index: requests.dump("read", RTM_GETADDR, address_query()),
+    read_addresses,
+]
+
+
+@contextmanager
+def crowd() -> Iterator[tuple[Namespace, int, set[str]]]:
+    """A namespace with 1,500 addresses that stay, after one that does not."""
+    with namespace() as ns, Requests(netns=ns.name) as requests:
+        index = eth0(requests)
+        requests.batch("add", additions(index, 1, "10.9.0.0"))
+        requests.batch("add", additions(index, 1500))
+        yield ns, index, {f"10.1.{n >> 8}.{n & 255}" for n in range(1500)}
 
 
 @kernel
-def test_a_table_that_changes_while_it_is_read_is_read_again_until_it_is_whole() -> None:
-    with namespace() as ns, Requests(netns=ns.name) as requests:
-        index = eth0(requests)
-        requests.batch("add", additions(index, 3000))
-        stable = {change.payload[12:16] for change in additions(index, 3000)}
-        restless = Restless(ns.name, index)
-        restless.start()
-        gave_up = 0
-        try:
-            for _ in range(20):
-                try:
-                    entries = requests.dump("read the addresses", RTM_GETADDR, address_query(index))
-                except KernelError as error:
-                    assert error.errno == errno.EAGAIN
-                    assert str(error).startswith("read the addresses: the table changed during each of 10 readings")
-                    gave_up += 1
-                else:
-                    read = {fact.address.packed for fact in map(decode_address, entries) if fact is not None}
-                    assert stable <= read
-        finally:
-            restless.stop()
-        assert gave_up, "the table was never seen to change"
-        entries = requests.dump("read the addresses", RTM_GETADDR, address_query(index))
-        assert len([fact for fact in map(decode_address, entries) if fact and fact.address.version == 4]) == 3000
+@pytest.mark.parametrize("read", READ_ALL)
+def test_a_table_that_changes_while_it_is_read_is_read_again(read: Callable[[Requests, int], list[bytes]]) -> None:
+    with crowd() as (ns, index, stable), Disturbed(ns.name, index, times=12) as requests:
+        facts = [decode_address(entry) for entry in read(requests, index)]
+    addresses = {str(fact.address) for fact in facts if fact is not None and fact.address.version == 4}
+    assert addresses - {"127.0.0.1"} == stable | {"10.9.0.0"}
+
+
+@kernel
+@pytest.mark.parametrize("read", READ_ALL)
+def test_a_table_that_never_stands_still_is_given_up(read: Callable[[Requests, int], list[bytes]]) -> None:
+    with crowd() as (ns, index, _stable), Disturbed(ns.name, index, times=1_000_000) as requests:
+        with pytest.raises(KernelError) as caught:
+            read(requests, index)
+        assert caught.value.errno == errno.EAGAIN
+        assert str(caught.value).endswith(": the table changed during each of 10 readings (errno 11)")
 
 
 # Namespaces -----------------------------------------------------------------------------------------------------------
@@ -252,7 +263,7 @@ def test_a_table_that_changes_while_it_is_read_is_read_again_until_it_is_whole()
 
 def inode() -> int:
     """The calling thread's network namespace."""
-    return os.stat("/proc/thread-self/ns/net").st_ino
+    return Path("/proc/thread-self/ns/net").stat().st_ino
 
 
 @kernel
@@ -260,7 +271,7 @@ def test_a_namespace_is_entered_by_name_or_path_and_left_alone_by_the_caller() -
     here = inode()
     with namespace() as ns:
         path = f"/run/netns/{ns.name}"
-        assert in_netns(ns.name, inode) == in_netns(path, inode) == os.stat(path).st_ino
+        assert in_netns(ns.name, inode) == in_netns(path, inode) == Path(path).stat().st_ino
         assert in_netns(None, inode) == inode() == here
 
 

@@ -71,7 +71,7 @@ _FOREVER: Final = 0xFFFFFFFF
 _ECHO_PORT: Final = 7007
 _TIMEOUT: Final = 30.0
 _LOG_LINES: Final = 30
-_CHATTER: Final = re.compile("gratuitous ARP|Unsolicited Neighbour|keepalived.conf|pid=|log-detail")
+_CHATTER: Final = re.compile("gratuitous ARP|nsolicited Neighbour|keepalived.conf|pid=|log-detail")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _serials: Final = itertools.count(1)
 
@@ -443,7 +443,7 @@ class Keepalived(Router):
                 self._unread += octets.decode()
         *lines, self._unread = self._unread.split("\n")
         for line in lines:
-            matched = re.fullmatch(r'INSTANCE "VR_(\d+)" (\w+) \d+', line)
+            matched = re.fullmatch(r'INSTANCE "VR_(\d+)_IPV[46]" (\w+) \d+', line)
             if matched is not None and matched[2] in _STATES:  # not MASTER_RX_LOWER_PRI, say
                 yield Change(int(matched[1]), _STATES[matched[2]], "", line)
 
@@ -475,7 +475,7 @@ def _instance(spec: RouterSpec, node: Node) -> str:
     if spec.peers:
         own = node.ipv4 if spec.family is Family.IPV4 else node.link_local
         lines += [f"unicast_src_ip {own}", _block("unicast_peer", *map(str, spec.peers))]
-    return _block(f"vrrp_instance VR_{spec.vrid}", *lines)
+    return _block(f"vrrp_instance VR_{spec.vrid}_{spec.family.name}", *lines)
 
 
 def _block(name: str, *lines: str) -> str:

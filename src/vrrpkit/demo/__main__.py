@@ -8,12 +8,9 @@ import asyncio
 from vrrpkit.demo import _memory, _namespaces, _network, _scenario
 
 
-async def _play(about: str | None) -> None:
-    if about is None:
-        await _scenario.perform(_memory.MemoryStage())
-    else:
-        async with _network.NetworkStage(about) as stage:
-            await _scenario.perform(stage)
+async def _play(stage: _memory.MemoryStage | _network.NetworkStage) -> None:
+    async with stage:
+        await _scenario.perform(stage)
 
 
 def main() -> None:
@@ -29,7 +26,8 @@ def main() -> None:
     elif options.router:
         asyncio.run(_network.serve(options.router, options.netns))
     else:
-        asyncio.run(_play(None if options.memory else _namespaces.enter_namespaces()))
+        about = None if options.memory else _namespaces.enter_namespaces()
+        asyncio.run(_play(_memory.MemoryStage() if about is None else _network.NetworkStage(about)))
 
 
 if __name__ == "__main__":

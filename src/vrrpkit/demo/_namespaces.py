@@ -31,7 +31,8 @@ def enter_namespaces() -> str | None:
 
 
 def _unshare(flags: int) -> bool:
-    return ctypes.CDLL(None).unshare(flags) == 0  # os.unshare is Python 3.12
+    result: int = ctypes.CDLL(None).unshare(flags)  # os.unshare is Python 3.12
+    return result == 0
 
 
 class HoldNamespace:

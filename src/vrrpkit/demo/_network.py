@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -34,6 +35,7 @@ class NetworkStage:
             netlink.link("set", index=bridge, state="up")
             netlink.addr("add", index=bridge, address=_CLIENT, prefixlen=24)
         self._nodes = {name: HoldNamespace(name, address, bridge) for name, address in _OWN.items()}
+        # Not connected: it hears no ICMP errors, and takes answers from whatever address they come.
         self._client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._routers: dict[str, asyncio.subprocess.Process] = {}
         self._readers: set[asyncio.Task[None]] = set()
@@ -76,15 +78,16 @@ class NetworkStage:
     def ask(self, view: View) -> None:
         """Take the answers that have come, and ask again."""
         address = str(CONFIGS["a"].addresses[0])
-        try:
-            while True:
-                view.answered(self._client.recv(64).decode())
-        except OSError:  # none left, or an ICMP error for an earlier question
-            pass
-        try:
+        while (answer := self._receive()) is not None:
+            view.answered(answer)
+        with suppress(BlockingIOError):  # while nobody answers ARP, questions fill the socket's buffer
             self._client.sendto(b"who?", (address, _PORT))
-        except OSError:
-            view.say("the client cannot send")
+
+    def _receive(self) -> str | None:
+        try:
+            return self._client.recv(64).decode()
+        except BlockingIOError:
+            return None
 
 
 async def _follow(name: str, router: asyncio.subprocess.Process, view: View) -> None:

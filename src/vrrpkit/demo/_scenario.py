@@ -112,12 +112,10 @@ async def perform(stage: Stage) -> list[Act]:
     view = View()
     print(f"a (priority 200) and b (priority 100) share {_ADDRESS} and advertise every {_INTERVAL} s.")
     print(f"A client asks the address every {_ASKING * 1000:.0f} ms. {stage.about}\n")
-    client = asyncio.create_task(_keep_asking(stage, view))
-    try:
+    async with asyncio.TaskGroup() as group:
+        client = group.create_task(_keep_asking(stage, view))
         acts = await _play(stage, view)
-    finally:
         client.cancel()
-        await asyncio.wait({client})
     _summarise(acts, view)
     return acts
 

@@ -13,15 +13,14 @@ from typing import Final, TypeAlias, assert_never
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._dumps import read_addresses
 from vrrpkit.linux._holding import Condition, Holding
 from vrrpkit.linux._netlink import Change, Refusal, Requests, kernel_error
 from vrrpkit.linux._placement import Placement
 from vrrpkit.linux._rtnetlink import (
     RTM_DELADDR,
-    RTM_GETADDR,
     RTM_NEWADDR,
     AddressFact,
-    address_query,
     decode_address,
     encode_address,
 )
@@ -171,7 +170,7 @@ def _present(requests: Requests, indexes: set[int]) -> dict[tuple[int, IPAddress
     """The addresses of some links."""
     present: dict[tuple[int, IPAddress], list[AddressFact]] = {}
     for index in indexes:
-        for payload in requests.dump("read the addresses of a link", RTM_GETADDR, address_query(index)):
+        for payload in read_addresses(requests, index):
             fact = decode_address(payload)
             if fact is not None:
                 present.setdefault((fact.index, fact.address), []).append(fact)

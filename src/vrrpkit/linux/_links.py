@@ -12,24 +12,21 @@ from attrs import define, field
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._dumps import Dumps, find_link, read_addresses, read_tables
 from vrrpkit.linux._link_table import LinkTable
 from vrrpkit.linux._link_view import LinkView, primary_address
 from vrrpkit.linux._monitor import RECEIVE_BUFFER, Monitor
 from vrrpkit.linux._netlink import Requests
-from vrrpkit.linux._rereader import Dumps, Rereader, read_tables
+from vrrpkit.linux._rereader import Rereader
 from vrrpkit.linux._rtnetlink import (
     RTM_DELADDR,
     RTM_DELLINK,
-    RTM_GETADDR,
-    RTM_GETLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     RTNL_GROUPS,
     AddressFact,
     LinkFact,
-    address_query,
     decode_link,
-    link_query,
 )
 from vrrpkit.linux._wire import Message
 
@@ -87,14 +84,7 @@ class LinkWatcher:
     def index(self, name: str) -> int | None:
         """The number of the link of this name, also of one that was made a moment ago; None if there is none."""
         index = self._table.index(name)
-        if index is not None:
-            return index
-        try:
-            answer = self._requests.request(f"find {name}", RTM_GETLINK, 0, link_query(name))
-        except KernelError:
-            return None
-        link = decode_link(answer or b"")
-        return None if link is None else link.index
+        return find_link(self._requests, name) if index is None else index
 
     def find(self, name: str, address: IPAddress) -> list[AddressFact]:
         """An address on the link of a watched name: nothing, or once for each prefix length it has there."""
@@ -202,7 +192,7 @@ class LinkWatcher:
     def _follow(self, index: int) -> None:
         addresses: list[bytes] = []
         try:
-            addresses = self._requests.dump("read the addresses of a link", RTM_GETADDR, address_query(index))
+            addresses = read_addresses(self._requests, index)
         except KernelError as error:
             if error.errno != errno.ENODEV:  # that is news already on its way
                 log.warning("%s; reading everything", error)

@@ -57,13 +57,17 @@ class Monitor:
         self._socket.setblocking(False)
         for group in groups:
             self._socket.setsockopt(SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
-        self._loop.add_reader(self._socket, self._readable)
+        self._listen()
 
     def close(self) -> None:
         """Unsubscribe; twice is a no-op."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
+
+    def _listen(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.add_reader(self._socket, self._readable)
 
     def _readable(self) -> None:
         news: list[Message] = []
@@ -80,6 +84,7 @@ class Monitor:
                 if error.errno != errno.ENOBUFS:
                     raise
                 self._lossy = True
+                self._listen()  # libuv, below uvloop, stops listening to a socket that has an error to tell
             else:
                 if sender == 0:  # nobody but the kernel is believed
                     news.extend(messages(octets))

@@ -103,6 +103,14 @@ class Refusal(NamedTuple):
     text: str
 
 
+class _Reading(NamedTuple):
+    """A table as it was read, in how many pieces, and whether it changed meanwhile."""
+
+    entries: list[bytes]
+    datagrams: int
+    interrupted: bool
+
+
 class Requests:
     """A socket to ask the kernel, used by one thread at a time.
 
@@ -186,11 +194,22 @@ class Requests:
             KernelError: The kernel refused, or the table never stood still (EAGAIN).
         """
         for _ in range(_DUMP_TRIES):
-            entries = self._dump(operation, kind, payload)
-            if entries is not None:
-                return entries
+            reading = self._dump(operation, kind, payload)
+            if not reading.interrupted:
+                return reading.entries
         text = f"the table changed during each of {_DUMP_TRIES} readings"
         raise kernel_error(operation, errno.EAGAIN, text)
+
+    def dump_at_once(self, operation: str, kind: int, payload: bytes) -> list[bytes] | None:
+        """Ask for a table that fits into one datagram; None if it does not, or if it changed meanwhile.
+
+        For tables of which the kernel does not say that they changed while they were read.
+
+        Raises:
+            KernelError: The kernel refused.
+        """
+        reading = self._dump(operation, kind, payload)
+        return reading.entries if reading.datagrams <= 1 and not reading.interrupted else None
 
     def _batch(self, operation: str, changes: Sequence[Change]) -> list[Refusal]:
         first = self._reserve(len(changes))
@@ -210,12 +229,14 @@ class Requests:
                 if message.sequence == last:
                     return refusals
 
-    def _dump(self, operation: str, kind: int, payload: bytes) -> list[bytes] | None:
+    def _dump(self, operation: str, kind: int, payload: bytes) -> _Reading:
         sequence = self._reserve(1)
         self._send(operation, pack(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, payload))
         entries: list[bytes] = []
+        datagrams = 0
         interrupted = False
         while True:
+            before = len(entries)
             for message in self._receive(operation, _DUMP_SIZE):
                 if message.sequence != sequence:
                     continue
@@ -225,7 +246,8 @@ class Requests:
                 elif code := error_code(message):
                     raise kernel_error(operation, code, kernel_text(message))
                 else:
-                    return None if interrupted else entries
+                    return _Reading(entries, datagrams + (len(entries) > before), interrupted)
+            datagrams += len(entries) > before
 
     def _reserve(self, count: int) -> int:
         """The first of `count` sequence numbers in a row, never 0: that is the number of what nobody asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
@@ -42,7 +42,7 @@ class Reader:
     the source address to the end, and costs one look-up from then on.
     """
 
-    def __init__(self, receiver: socket.socket, family: Family, ports: dict[int, Addressee]) -> None:
+    def __init__(self, receiver: socket.socket, family: Family, ports: Mapping[int, Addressee]) -> None:
         """Read from a socket for the virtual routers in `ports`, by VRID."""
         self._socket = receiver
         self._ports = ports

@@ -5,30 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._dumps import Dumps, read_tables
 from vrrpkit.linux._netlink import Requests
-from vrrpkit.linux._rtnetlink import RTM_GETADDR, RTM_GETLINK, address_query, link_query
 from vrrpkit.linux._wire import Message
 
-__all__ = ["Dumps", "Rereader", "read_tables"]
+__all__ = ["Rereader"]
 
 log = logging.getLogger("vrrpkit.links")
 
-Dumps: TypeAlias = tuple[list[bytes], list[bytes]]
-
 _RETRY: Final = 0.1  # seconds until tables that could not be read are tried again
-
-
-def read_tables(requests: Requests) -> Dumps:
-    """All links and all addresses of a network namespace.
-
-    Raises:
-        KernelError: The tables never stood still.
-    """
-    links = requests.dump("read the links", RTM_GETLINK, link_query())
-    return links, requests.dump("read the addresses", RTM_GETADDR, address_query())
 
 
 class Rereader:

@@ -213,9 +213,9 @@ def encode_address(  # noqa: PLR0913 - one argument for each thing the kernel ta
     return b"".join(parts)
 
 
-def address_query(index: int = 0) -> bytes:
-    """The payload that dumps the addresses of a link, or of all links; kernels before 4.20 dump all."""
-    return _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, index)
+def address_query(index: int = 0, family: int = socket.AF_UNSPEC) -> bytes:
+    """The payload that dumps the addresses of a link (of all before kernel 4.20) and of a family, or of all."""
+    return _ADDRESS.pack(family, 0, 0, 0, index)
 
 
 def link_query(name: str | None = None) -> bytes:
