@@ -52,11 +52,16 @@ def virtual_mac(vrid: int, family: Family) -> MACAddress:
 
 
 def parse_address(field: str, value: str | IPAddress) -> IPAddress:
-    """An address from text, or a `ConfigError` that names the field it was meant for."""
-    if isinstance(value, IPv4Address | IPv6Address):
-        return value
+    """An address from text, or a `ConfigError` that names the field it was meant for.
+
+    A zone (`%eth0`) is refused: the wire carries none, and the interface is said elsewhere.
+    """
     try:
-        return ip_address(value)
+        address = ip_address(value)
     except ValueError as error:
-        text = f"{field} must be an IPv4 or IPv6 address without a prefix length, got {value!r}"
-        raise ConfigError(text) from error
+        raise ConfigError(
+            f"{field} must be an IPv4 or IPv6 address without a prefix length, got {value!r}"
+        ) from error
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ConfigError(f"{field} must be an address without a zone, got {address}")
+    return address

@@ -87,6 +87,14 @@ VARIANTS: Final = (
     Variant(name="v3-ipv6", spec=evolve(_V3, addresses=IPV6), interval=0.2, silence=0.721875, skew=0.121875),
     Variant(name="v3-unicast", spec=_V3, interval=0.2, silence=0.721875, skew=0.121875, unicast=True),
     Variant(
+        name="v3-ipv6-unicast",
+        spec=evolve(_V3, addresses=IPV6),
+        interval=0.2,
+        silence=0.721875,
+        skew=0.121875,
+        unicast=True,
+    ),
+    Variant(
         name="v3-ipv6-global",
         spec=evolve(_V3, addresses=IPV6[1:], link_local_first=False),
         interval=0.2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.duel import PAIRS, VARIANTS, Duel, Pair, Variant, check_reason, named
+from tests.support.capture import SeenAdvert
 from tests.support.lab import Keepalived, Lab, Router
 
 pytestmark = pytest.mark.interop
@@ -34,6 +35,7 @@ def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: P
         duel.settle(lower)
         duel.check_silence(lower, variant.skew, below=3 * variant.interval)
         check_reason(lower, "active-resigned")
+        assert len(resignations(duel)) == 1
 
         upper = duel.start(lab.one, pair.one, 200)
         duel.settle(upper)
@@ -48,6 +50,7 @@ def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: P
         lower.stop()
         duel.settle(upper)
         duel.conclude()
+        assert {seen.node for seen in resignations(duel)} == {"one"}  # a Backup goes without a word
         assert duel.adverts[-1].advert.priority == 0
 
 
@@ -75,6 +78,10 @@ def test_three_routers_follow_each_other_in_the_order_of_their_priorities(pair: 
         duel.settle(second)
         check_reason(third, "outranked")
         duel.conclude()
+
+
+def resignations(duel: Duel) -> list[SeenAdvert]:
+    return [seen for seen in duel.adverts if seen.advert.priority == 0]
 
 
 def check_crashed(router: Router) -> None:

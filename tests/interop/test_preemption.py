@@ -57,6 +57,27 @@ def test_router_with_a_preempt_delay_follows_a_lower_priority_for_so_long(pair: 
         duel.conclude()
 
 
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_owner_takes_over_without_waiting(pair: Pair) -> None:
+    (variant,) = named("v2")
+    with Lab() as lab:
+        duel = Duel(lab, variant)
+        lower = duel.start(lab.two, pair.two, 100)
+        duel.settle(lower)
+
+        before = len(duel.adverts)
+        owner = duel.start(lab.one, pair.one, 255)
+        duel.settle(owner)
+        assert [seen.node for seen in duel.adverts[before:]].index("one") < 3  # before a Backup would even think of it
+        check_reason(owner, "owner")
+        check_reason(lower, "outranked")
+
+        owner.stop()
+        duel.settle(lower)
+        check_reason(lower, "active-resigned")
+        duel.conclude()
+
+
 @pytest.mark.parametrize("variant", BOTH_VERSIONS, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_router_that_stalled_takes_back_what_its_priority_is_due(pair: Pair, variant: Variant) -> None:

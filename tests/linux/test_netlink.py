@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -208,14 +209,14 @@ class Disturbed(Requests):
         super().__init__(netns=netns)
         self._somebody = Requests(netns=netns)
         # Removed first, so that all others move up in the kernel's list.
-        self._changes = [removals(index, 1, "10.9.0.0"), additions(index, 1, "10.9.0.0")]
+        self._changes = cycle([removals(index, 1, "10.9.0.0"), additions(index, 1, "10.9.0.0")])
         self._times = times
 
     def _receive(self, operation: str, size: int) -> Iterator[Message]:
         piece = tuple(super()._receive(operation, size))
         if self._times:
             self._times -= 1
-            assert self._somebody.batch("change", self._changes[self._times % 2]) == []
+            assert self._somebody.batch("change", next(self._changes)) == []
         return iter(piece)
 
     def close(self) -> None:

@@ -458,7 +458,7 @@ _STATES: Final = {"MASTER": "active", "BACKUP": "backup", "FAULT": "fault", "STO
 def _instance(spec: RouterSpec, node: Node) -> str:
     lines = [
         "interface eth0",
-        "state BACKUP",
+        f"state {'MASTER' if spec.priority == 255 else 'BACKUP'}",
         f"virtual_router_id {spec.vrid}",
         f"priority {spec.priority}",
         f"version {spec.version}",

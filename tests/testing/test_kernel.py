@@ -17,9 +17,9 @@ def test_acquiring_and_releasing_change_what_is_held() -> None:
     async def main() -> None:
         kernel = FakeAddresses()
         await kernel.acquire([ONE, TWO])
-        assert kernel.held == (ONE, TWO)
+        assert kernel.held == [ONE, TWO]
         await kernel.release([ONE])
-        assert kernel.held == (TWO,)
+        assert kernel.held == [TWO]
         assert kernel.log == [(0.0, "acquire", ONE, 0), (0.0, "acquire", TWO, 0), (0.0, "release", ONE, 0)]
 
     run_virtual(main())
@@ -43,9 +43,9 @@ def test_refused_acquisition_keeps_what_came_before_it() -> None:
         kernel.refuse(errno.EACCES)
         with pytest.raises(KernelError, match=r"acquire 192\.0\.2\.2: Permission denied \(errno 13\)"):
             await kernel.acquire([TWO, THREE])
-        assert kernel.held == (ONE,)
+        assert kernel.held == [ONE]
         await kernel.acquire([TWO, THREE])
-        assert kernel.held == (ONE, TWO, THREE)
+        assert kernel.held == [ONE, TWO, THREE]
         assert [str(operation) for operation in kernel.log] == [
             "0.000 acquire 192.0.2.1",
             "0.000 acquire 192.0.2.2: Permission denied",
@@ -63,7 +63,7 @@ def test_refused_release_removes_the_others_all_the_same() -> None:
         kernel.refuse(errno.EBUSY, times=2)
         with pytest.raises(KernelError):
             await kernel.release([ONE, TWO, THREE])
-        assert kernel.held == (ONE, TWO)
+        assert kernel.held == [ONE, TWO]
 
     run_virtual(main())
 
@@ -86,7 +86,7 @@ def test_address_that_somebody_else_removed_is_gone() -> None:
         kernel = FakeAddresses()
         await kernel.acquire([ONE])
         kernel.lose("192.0.2.1")
-        assert kernel.held == ()
+        assert kernel.held == []
         await kernel.release([ONE])
         assert len(kernel.log) == 1
 
@@ -96,12 +96,12 @@ def test_address_that_somebody_else_removed_is_gone() -> None:
 def test_announcer_remembers_what_it_announced() -> None:
     announcer = FakeAnnouncer()
     announcer.cease()
-    assert (announcer.announcing, announcer.log) == ((), [])
+    assert (announcer.announcing, announcer.log) == ([], [])
     announcer.announce([ONE, TWO])
-    assert announcer.announcing == (ONE, TWO)
+    assert announcer.announcing == [ONE, TWO]
     announcer.cease()
     announcer.cease()
-    assert (announcer.announcing, announcer.log) == ((), [(ONE, TWO), ()])
+    assert (announcer.announcing, announcer.log) == ([], [[ONE, TWO], []])
 
 
 def test_doubles_are_the_ports_of_the_runtime() -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 from attrs import define, field
 
-from tests.testing.helpers import A, B, C, VIP, config
+from tests.testing.helpers import VIP, A, B, C, config
 from vrrpkit.addresses import IPAddress
 from vrrpkit.election import AdvertReceived, ElectionConfig, PrimaryAddressChanged, Reason, State
 from vrrpkit.errors import ConfigError
@@ -201,14 +201,14 @@ def test_two_virtual_routers_fail_over_and_back() -> None:
                 assert time() == 3.21875
                 await asyncio.sleep(10)
                 assert (active.state, backup.state) == (State.ACTIVE, State.BACKUP)
-                assert (a.kernel.held, b.kernel.held) == ((IPv4Address(VIP),), ())
+                assert (a.kernel.held, b.kernel.held) == ([IPv4Address(VIP)], [])
                 left = time()
             change = await backup.until(State.ACTIVE)
             assert change.reason is Reason.ACTIVE_RESIGNED
             assert time() == pytest.approx(left + 0.0005 + 0.609375, abs=1e-9)
-            assert (a.kernel.held, b.kernel.held) == ((), (IPv4Address(VIP),))
-            assert (a.announcer.announcing, b.announcer.announcing) == ((), (IPv4Address(VIP),))
-        assert b.kernel.held == ()
+            assert (a.kernel.held, b.kernel.held) == ([], [IPv4Address(VIP)])
+            assert (a.announcer.announcing, b.announcer.announcing) == ([], [IPv4Address(VIP)])
+        assert b.kernel.held == []
 
     run_virtual(main())
 
@@ -221,7 +221,7 @@ def test_refusing_kernel_hands_the_role_to_the_other_router() -> None:
         async with a.router() as first, b.router() as second:
             await second.until(State.ACTIVE)
             assert first.state is State.FAULT
-            assert (a.kernel.held, b.kernel.held) == ((), (IPv4Address(VIP),))
+            assert (a.kernel.held, b.kernel.held) == ([], [IPv4Address(VIP)])
 
     run_virtual(main())
 
@@ -238,7 +238,7 @@ def test_two_halves_of_a_split_lan_agree_again_when_it_heals() -> None:
             lan.heal()
             await asyncio.sleep(1.001)
             assert (first.state, second.state) == (State.ACTIVE, State.BACKUP)
-            assert (a.kernel.held, b.kernel.held) == ((IPv4Address(VIP),), ())
+            assert (a.kernel.held, b.kernel.held) == ([IPv4Address(VIP)], [])
 
     run_virtual(main())
 

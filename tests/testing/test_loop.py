@@ -36,9 +36,13 @@ def test_timers_fire_at_exactly_their_time_and_in_its_order() -> None:
     async def main() -> list[tuple[float, float]]:
         loop = asyncio.get_running_loop()
         fired: list[tuple[float, float]] = []
+
+        def note(when: float) -> None:
+            fired.append((loop.time(), when))
+
         for number in (7, 3, 9, 1, 5):
             when = number / 7 + 1e5
-            loop.call_at(when, lambda when=when: fired.append((loop.time(), when)))
+            loop.call_at(when, note, when)
         await asyncio.sleep(2e5)
         return fired
 

@@ -18,10 +18,23 @@ OWNER_PRIORITY: Final = 255
 
 
 def _to_addresses(value: Iterable[str | IPAddress]) -> tuple[IPAddress, ...]:
+    return _address_list("addresses", value)
+
+
+def _to_unadvertised(value: Iterable[str | IPAddress]) -> tuple[IPAddress, ...]:
+    return _address_list("unadvertised", value)
+
+
+def _address_list(name: str, value: Iterable[str | IPAddress]) -> tuple[IPAddress, ...]:
     if isinstance(value, str):
-        text = f"addresses must be a list of addresses, got the text {value!r}"
-        raise ConfigError(text)
-    return tuple(parse_address("addresses", item) for item in value)
+        raise ConfigError(f"{name} must be a list of addresses, got the text {value!r}")
+    return tuple(parse_address(name, item) for item in value)
+
+
+def _to_version(value: int) -> Version:
+    if value not in (2, 3):
+        raise ConfigError(f"version must be 2 or 3, got {value!r}")
+    return Version(value)
 
 
 def _to_octets(value: str | bytes | None) -> bytes | None:
@@ -65,9 +78,9 @@ class ElectionConfig:
 
     vrid: int = field(validator=Whole(1, 255))
     addresses: tuple[IPAddress, ...] = field(converter=_to_addresses)
-    unadvertised: tuple[IPAddress, ...] = field(default=(), converter=_to_addresses)
+    unadvertised: tuple[IPAddress, ...] = field(default=(), converter=_to_unadvertised)
     priority: int = field(default=100, validator=Whole(1, 255, "255 is for the address owner"))
-    version: Version = field(default=Version.V3, converter=Version)
+    version: Version = field(default=Version.V3, converter=_to_version)
     advert_interval: float = 1.0
     preempt: bool = True
     preempt_delay: float = field(default=0.0, validator=InRange(0, 1000, "seconds"))

@@ -64,6 +64,8 @@ class Election:
     _priority: int = field(init=False)
     _phase: Phase = field(factory=Initialize, init=False)
     _causes: frozenset[str] = field(factory=frozenset, init=False)
+    _ready_at: float = field(default=0.0, init=False)  # no take-over before the startup delay has ended
+    _yielding: bool = field(default=False, init=False)  # stepped down: follow whoever took over
     _say: SendAdvertisement = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -154,24 +156,27 @@ class Election:
         """RFC 9568 section 6.4.1: Initialize."""
         if not isinstance(self._phase, Initialize):
             return ()
+        self._ready_at = now + self._config.startup_delay
+        self._yielding = False
         if self._causes:
             self._phase = Fault()
             return (self._news(State.INITIALIZE, Reason.FAULT, now),)
-        return self._begin(Reason.STARTUP, self._config.startup_delay, now)
+        return self._begin(Reason.STARTUP, now)
 
-    def _begin(self, reason: Reason, delay: float, now: float) -> tuple[Action, ...]:
+    def _begin(self, reason: Reason, now: float) -> tuple[Action, ...]:
         """Take part: an owner as Active, anybody else as Backup that waits for silence."""
-        if self._config.is_owner and not delay:
+        takes_at_once = self._config.is_owner and not self._yielding
+        if takes_at_once and now >= self._ready_at:
             return self._become_active(Reason.OWNER, None, now)
-        old, ready_at = self.state, now + delay
-        self._phase = self._unheard_backup(ready_at)
-        if self._config.is_owner:
-            self._phase = evolve(self._phase, down_at=ready_at, why=Reason.OWNER)
+        old = self.state
+        self._phase = self._unheard_backup(now)
+        if takes_at_once:
+            self._phase = evolve(self._phase, down_at=self._ready_at, why=Reason.OWNER)
         return (self._news(old, reason, now),)
 
-    def _unheard_backup(self, since: float) -> Backup:
+    def _unheard_backup(self, now: float) -> Backup:
         interval = self._config.advert_interval
-        return Backup(since + self._down_interval(interval), interval, since)
+        return Backup(max(now, self._ready_at) + self._down_interval(interval), interval)
 
     def _hear(self, advert: Advertisement, source: IPAddress, now: float) -> tuple[Action, ...]:
         match self._phase:
@@ -192,26 +197,27 @@ class Election:
         if advert.priority == 0:
             return self._after_resignation(backup, heard)
         if not self._follows(backup, advert.priority, now):
-            return evolve(backup, why=Reason.PREEMPTED, heard=heard)
+            why = Reason.PREEMPTED if backup.why is Reason.ACTIVE_SILENT else backup.why
+            return evolve(backup, why=why, heard=heard)
         learned = self._learned(advert)
         preempt_at = None
         if advert.priority < self._priority:
             preempt_at = now + self._config.preempt_delay if backup.preempt_at is None else backup.preempt_at
-        down_at = max(now + self._down_interval(learned), backup.ready_at)
-        return Backup(
-            down_at, learned, backup.ready_at, preempt_at, backup.yielding, Reason.ACTIVE_SILENT, heard
-        )
+        down_at = max(now + self._down_interval(learned), self._ready_at)
+        return Backup(down_at, learned, True, preempt_at, Reason.ACTIVE_SILENT, heard)
 
     def _after_resignation(self, backup: Backup, heard: Heard) -> Backup:
         """Wait one skew; a repeated resignation does not prolong it."""
-        down_at = max(heard.at + self._skew(backup.active_interval), backup.ready_at)
+        if backup.why is Reason.OWNER:
+            return backup
+        down_at = max(heard.at + self._skew(backup.active_interval), self._ready_at)
         if backup.why is Reason.ACTIVE_RESIGNED:
             down_at = min(down_at, backup.down_at)
         return evolve(backup, down_at=down_at, why=Reason.ACTIVE_RESIGNED, heard=heard)
 
     def _follows(self, backup: Backup, priority: int, now: float) -> bool:
         """Whether a Backup accepts this priority as Active."""
-        if priority >= self._priority or backup.yielding:
+        if priority >= self._priority or self._yielding:
             return True
         if self._config.is_owner:
             return False
@@ -224,7 +230,8 @@ class Election:
     ) -> tuple[Action, ...]:
         """RFC 9568 section 6.4.3; preemption is not looked at here."""
         if advert.priority == 0:
-            if now < active.answer_at:
+            if now < active.answer_at:  # others have heard it too, so answer as soon as that is allowed
+                self._phase = Active(min(active.advert_at, active.answer_at), active.sent_at, active.answer_at)
                 return ()
             return self._send(now + self._config.advert_interval, now, now + self._answer_gap)
         tied = advert.priority == self._priority
@@ -247,7 +254,7 @@ class Election:
         learned = self._learned(advert)
         heard = Heard(source, advert.priority, advert.interval, now)
         last_word = (self._say,) if self._config.higher_prio_send_advert else ()
-        self._phase = Backup(now + self._down_interval(learned), learned, now, heard=heard)
+        self._phase = Backup(now + self._down_interval(learned), learned, True, heard=heard)
         return (*last_word, self._release(), self._news(State.ACTIVE, reason, now))
 
     def _expire(self, now: float) -> tuple[Action, ...]:
@@ -265,7 +272,8 @@ class Election:
         """RFC 9568 section 6.4.3: Adver_Timer; counted from when it was due, so that lateness does not add up."""
         interval = self._config.advert_interval
         following = active.advert_at + interval
-        return self._send(following if following > now else now + interval, now, active.answer_at)
+        answer_at = active.answer_at if active.advert_at > active.answer_at else now + self._answer_gap
+        return self._send(following if following > now else now + interval, now, answer_at)
 
     def _overslept(self, active: Active, now: float) -> bool:
         """Whether another may have taken over since the last advertisement, whom it is not our wish to displace."""
@@ -281,6 +289,7 @@ class Election:
         """Every way in: the advertisement goes out first."""
         old = self.state
         held = self._config.all_addresses
+        self._yielding = False
         return (
             *self._send(now + self._config.advert_interval, now, now),
             AcquireAddresses(held),
@@ -297,19 +306,17 @@ class Election:
         return (*parting, self._news(old, reason, now))
 
     def _step_down(self, now: float) -> tuple[Action, ...]:
-        match self._phase:
-            case Active():
-                self._phase = evolve(self._unheard_backup(now), yielding=True)
-                return (*self._parting(), self._news(State.ACTIVE, Reason.STEPPED_DOWN, now))
-            case Backup() as backup:
-                self._phase = evolve(backup, yielding=True)
-                return ()
-            case _:
-                return ()
+        self._yielding = not isinstance(self._phase, Initialize)
+        if not isinstance(self._phase, Active):
+            return ()
+        parting = self._parting()
+        self._phase = self._unheard_backup(now)
+        return (*parting, self._news(State.ACTIVE, Reason.STEPPED_DOWN, now))
 
     def _resume(self, now: float) -> tuple[Action, ...]:
+        self._yielding = False
         if isinstance(self._phase, Backup):
-            self._phase = evolve(self._phase, yielding=False, preempt_at=None)
+            self._phase = evolve(self._phase, preempt_at=None)
         return self._clear(OPERATOR_CAUSE, now)
 
     def _raise(self, cause: str, now: float) -> tuple[Action, ...]:
@@ -322,7 +329,7 @@ class Election:
         self._causes -= {cause}
         if self._causes or not isinstance(self._phase, Fault):
             return ()
-        return self._begin(Reason.RECOVERED, 0.0, now)
+        return self._begin(Reason.RECOVERED, now)
 
     def _rerank(self, priority: int, now: float) -> tuple[Action, ...]:
         """A Backup's pending deadline moves by the difference; an Active Router says it in its next advertisement."""
@@ -345,16 +352,22 @@ class Election:
         match self._phase:
             case Active():
                 return self._change_addresses(old, now)
-            case Backup() if config.is_owner and not old.is_owner:
-                return self._begin(Reason.OWNER, 0.0, now)
+            case Backup() as backup if config.is_owner and not old.is_owner:
+                return self._become_owner(backup, now)
             case Backup() if old.is_owner and not config.is_owner:
                 self._phase = self._unheard_backup(now)
             case Backup() as backup:
-                if backup.heard is None or config.version is Version.V2:
+                if not backup.learned or config.version is Version.V2:
                     self._phase = evolve(backup, active_interval=config.advert_interval)
                 self._shift(self._pending_wait() - wait, now)
             case _:
                 pass
+        return ()
+
+    def _become_owner(self, backup: Backup, now: float) -> tuple[Action, ...]:
+        if now >= self._ready_at:
+            return self._become_active(Reason.OWNER, None, now)
+        self._phase = evolve(backup, down_at=self._ready_at, why=Reason.OWNER)
         return ()
 
     def _change_addresses(self, old: ElectionConfig, now: float) -> tuple[Action, ...]:
@@ -373,7 +386,7 @@ class Election:
 
     def _pending_wait(self) -> float:
         """How long the pending deadline of a Backup would be, were it set now."""
-        if not isinstance(self._phase, Backup):
+        if not isinstance(self._phase, Backup) or self._phase.why is Reason.OWNER:
             return 0.0
         if self._phase.why is Reason.ACTIVE_RESIGNED:
             return self._skew(self._phase.active_interval)
@@ -381,7 +394,7 @@ class Election:
 
     def _shift(self, difference: float, now: float) -> None:
         if isinstance(self._phase, Backup):
-            down_at = max(self._phase.down_at + difference, self._phase.ready_at, now)
+            down_at = max(self._phase.down_at + difference, self._ready_at, now)
             self._phase = evolve(self._phase, down_at=down_at)
 
     def _send(self, next_at: float, now: float, answer_at: float) -> tuple[SendAdvertisement]:

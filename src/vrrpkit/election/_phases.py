@@ -24,18 +24,16 @@ class Backup:
     Attributes:
         down_at: When to take over (Active_Down_Timer).
         active_interval: The Active Router's interval in seconds (Active_Adver_Interval).
-        ready_at: No take-over before this; later than the start only with a startup delay.
+        learned: Whether that interval was heard; until then it is the own one.
         preempt_at: Until when a lower priority is still followed; None while none is heard.
-        yielding: An operator asked to step down: follow whoever took over, whatever its priority.
         why: What a take-over at `down_at` would be called.
         heard: The last advertisement, followed or not; what a person would call the current Active.
     """
 
     down_at: float
     active_interval: float
-    ready_at: float
+    learned: bool = False
     preempt_at: float | None = None
-    yielding: bool = False
     why: Reason = Reason.ACTIVE_SILENT
     heard: Heard | None = None
 

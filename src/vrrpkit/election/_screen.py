@@ -15,7 +15,7 @@ __all__ = ["Difference", "differences", "screen"]
 def screen(advert: Advertisement, config: ElectionConfig) -> Reject | None:
     """Judge a well-formed advertisement by the local configuration; None lets it in.
 
-    Another VRID or version discards. In version 2 another authentication or interval discards (RFC 3768 section
+    Another VRID, version or family discards. In version 2 another authentication or interval discards (RFC 3768 section
     7.1), in version 3 an interval never does. Another address list never does: during a roll-out it would make two
     Active Routers; see `differences()`.
     """
@@ -25,6 +25,8 @@ def screen(advert: Advertisement, config: ElectionConfig) -> Reject | None:
         return Reject.VRID
     if config.version is Version.V2:
         return _screen_version_2(advert, config)
+    if advert.family is not config.family:
+        return Reject.ADDRESS_LIST
     if config.family is Family.IPV6 and config.link_local_first and not advert.addresses[0].is_link_local:
         return Reject.ADDRESS_LIST  # erratum 8300
     return None

@@ -194,24 +194,27 @@ class AddressKeeper:
         self._seat.post(Vanished(holding))
 
     def _not_renewed(self, holding: Holding) -> None:
-        if not holding.released:
-            if holding.device.index:
-                log.warning("%s", holding.error)
+        if not holding.released and holding.device.index:  # without its interface it has to wait for that
+            log.warning("%s", holding.error)
             self._seat.post(Vanished(holding))
 
     def _changed(self, device: Device, view: LinkView) -> None:
-        self._locate(device, view.index or 0)
+        """The interface is gone, or it was made anew: then nothing of what was on it is there."""
+        if self._locate(device, view.index or 0) and device.index:
+            for holding in tuple(device.holdings):
+                self._seat.post(Vanished(holding))
 
-    def _locate(self, device: Device, index: int) -> None:
-        """Take note of an interface's number: it is another one after it was deleted and made anew."""
+    def _locate(self, device: Device, index: int) -> bool:
+        """Take note of an interface's number; whether it is another one."""
         if index == device.index:
-            return
+            return False
         for holding in device.holdings:
             self._by_fact.pop(_fact_key(holding), None)
         device.index = index
         for holding in device.holdings:
             holding.locate()
             self._by_fact[_fact_key(holding)] = holding
+        return True
 
 
 def _fact_key(holding: Holding) -> tuple[int, IPAddress, int]:

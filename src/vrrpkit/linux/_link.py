@@ -14,7 +14,7 @@ from vrrpkit.errors import ConfigError
 from vrrpkit.linux._links import LinkView
 from vrrpkit.linux._netns import in_netns
 from vrrpkit.linux._reader import Reader
-from vrrpkit.linux._sockets import open_receiver, open_sender, set_vrids, socket_address
+from vrrpkit.linux._sockets import SocketAddress, open_receiver, open_sender, set_vrids, socket_address
 from vrrpkit.packet import Advertisement, Datagram, encode
 from vrrpkit.runtime import Driver, Receiver
 
@@ -117,18 +117,19 @@ class Link:
             del self._ports[port.vrid]
             self._changed()
 
-    def transmit(self, messages: Collection[tuple[bytes, IPAddress]]) -> None:
+    def transmit(self, messages: Collection[tuple[bytes, SocketAddress]]) -> None:
         """Send to every destination, even if one of them cannot be reached.
 
         Raises:
             OSError: At least one did not leave.
         """
-        if self._sender is None or self._index is None:
+        sender = self._sender
+        if sender is None:
             raise OSError(errno.ENETDOWN, f"{self.interface} cannot send")
         failure: OSError | None = None
         for octets, destination in messages:
             try:
-                self._sender.sendto(octets, socket_address(destination, self._index))
+                sender.sendto(octets, destination)
             except OSError as error:
                 failure = error
         if failure is not None:
@@ -182,7 +183,7 @@ class LinkPort:
         self._peers = peers
         self._check_source = check_source
         self._receiver: Receiver | None = None
-        self._said: tuple[Advertisement, IPAddress, list[tuple[bytes, IPAddress]]] | None = None
+        self._said: tuple[Advertisement, IPAddress, list[tuple[bytes, SocketAddress]]] | None = None
 
     @property
     def primary_address(self) -> IPAddress | None:
@@ -219,15 +220,25 @@ class LinkPort:
         Raises:
             OSError: It did not leave, or not for every peer.
         """
-        source = self._link.primary_address
-        if source is None:
-            raise OSError(errno.EADDRNOTAVAIL, f"{self._link.interface} has no address to send from")
-        said = self._said
+        link, said = self._link, self._said
+        source = link.primary_address
         if said is None or said[0] is not advert or said[1] is not source:
-            destinations = self._peers or (vrrp_group(self._link.family),)
-            messages = [
-                (encode(advert, source=source, destination=destination).payload, destination)
-                for destination in destinations
-            ]
-            said = self._said = advert, source, messages
-        self._link.transmit(said[2])
+            said = self._said = self._encode(advert, source)
+        link.transmit(said[2])
+
+    def _encode(
+        self, advert: Advertisement, source: IPAddress | None
+    ) -> tuple[Advertisement, IPAddress, list[tuple[bytes, SocketAddress]]]:
+        """The messages that say this, kept until something else is said or the address moves."""
+        link = self._link
+        if source is None or link.index is None:
+            raise OSError(errno.EADDRNOTAVAIL, f"{link.interface} has no address to send from")
+        destinations = self._peers or (vrrp_group(link.family),)
+        messages = [
+            (
+                encode(advert, source=source, destination=destination).payload,
+                socket_address(destination, link.index),
+            )
+            for destination in destinations
+        ]
+        return advert, source, messages

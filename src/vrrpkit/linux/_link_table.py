@@ -23,8 +23,7 @@ _GLOBAL: Final = 14
 class LinkTable:
     """All links, and the addresses of those that are followed.
 
-    Addresses come in the order in which the kernel would list them now, worked out from the order in which they came:
-    one dump and the news since then lead to the same view as another dump.
+    One dump and the news since then lead to the same view as another dump, with the addresses in the same order.
     """
 
     def __init__(self) -> None:
@@ -48,8 +47,7 @@ class LinkTable:
     def follow(self, index: int, addresses: Iterable[bytes]) -> None:
         """Keep this link's addresses from now on; it has those of a dump that are its own."""
         facts = [fact for fact in map(decode_address, addresses) if fact is not None and fact.index == index]
-        ipv4, ipv6 = _of(facts, Family.IPV4), _of(facts, Family.IPV6)
-        self._addresses[index] = {_key(fact): fact for fact in (*ipv4, *reversed(ipv6))}
+        self._addresses[index] = {_key(fact): fact for fact in facts}
 
     def unfollow(self, index: int) -> None:
         """Forget this link's addresses."""
@@ -123,21 +121,20 @@ def _key(fact: AddressFact) -> tuple[IPAddress, int]:
     return fact.address, fact.prefix_length
 
 
-def _of(facts: Iterable[AddressFact], family: Family) -> list[AddressFact]:
-    return [fact for fact in facts if family_of(fact.address) is family]
-
-
 def _listed(kept: _Kept) -> tuple[AddressFact, ...]:
-    """All but the virtual ones in the kernel's order.
+    """All but the virtual ones, as the kernel would list them.
 
     IPv4: the primary addresses first, the narrowest scope before the wider ones, then the secondary ones; otherwise
-    as they came. IPv6: the widest scope first; otherwise the newest first.
+    in the order in which they came. IPv6: the widest scope first, then the newest; in that order they do not come, as
+    the kernel has an address examined before it tells of it.
     """
-    facts = [fact for fact in kept.values() if not fact.virtual]
-    ipv4, ipv6 = _of(facts, Family.IPV4), _of(facts, Family.IPV6)
+    ipv4: list[AddressFact] = []
+    ipv6: list[AddressFact] = []
+    for fact in kept.values():
+        if not fact.virtual:
+            (ipv4 if family_of(fact.address) is Family.IPV4 else ipv6).append(fact)
     ipv4.sort(key=lambda fact: (1, 0) if fact.secondary else (0, -fact.scope))
-    ipv6.reverse()
-    ipv6.sort(key=lambda fact: -_reach(fact.address))
+    ipv6.sort(key=lambda fact: (-_reach(fact.address), -fact.created, fact.address.packed))
     return (*ipv4, *ipv6)
 
 

@@ -20,8 +20,9 @@ class LinkView:
         index: Its number; None while there is none of this name.
         up: There, switched on and able to carry traffic.
         mac: Its Ethernet address; all zero without one.
-        addresses: Its addresses in the kernel's order. Those that this library has put there are left out, where the
-            kernel tells (5.18): thousands of them may come and go in a moment, and nobody else needs to look.
+        addresses: Its addresses in the kernel's order, the newest IPv6 ones first. Those that this library has put
+            there are left out, where the kernel tells (5.18): thousands of them may come and go in a moment, and
+            nobody else needs to look.
     """
 
     name: str
@@ -49,7 +50,7 @@ def primary_address(view: LinkView, family: Family, exclude: Collection[IPAddres
     ]
     if family is Family.IPV4:
         return _first(fact.address for fact in sorted(own, key=lambda fact: fact.secondary))
-    # The kernel lists the newest first; another one that is added must not change who we are.
+    # The newest come first, but another one that is added must not change who we are.
     return _first(fact.address for fact in reversed(own) if fact.address.is_link_local)
 
 

@@ -24,6 +24,7 @@ def _to_address(value: str | IPAddress) -> IPAddress:
     """An address; of "192.0.2.10/24" an `ipaddress` interface, which is an address with a prefix length."""
     if not isinstance(value, str) or "/" not in value:
         return parse_address("address", value)
+    parse_address("address", value.partition("/")[0])
     try:
         return ip_interface(value)
     except ValueError as error:
@@ -96,8 +97,6 @@ class Placement:
     def _check_address(self) -> None:
         if self.address.is_multicast or self.address.is_unspecified:
             raise ConfigError(f"address must be a unicast address, got {self.address}")
-        if isinstance(self.address, IPv6Address) and self.address.scope_id is not None:
-            raise ConfigError(f"address must come without a zone, which is the device, got {self.address}")
         longest = self.address.max_prefixlen
         length: object = self.prefix_length
         if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= longest:

@@ -67,8 +67,8 @@ _PARSERS: Final[Mapping[tuple[int, int], Callable[[bytes], IPAddress]]] = {
 }
 
 FOREVER: Final = 0xFFFFFFFF
-# Who added an address (IFA_PROTO, kernel 5.18): VRRP's own protocol number. keepalived's mark is 18, and the addresses of
-# a live keepalived must not be taken for our leftovers. /etc/iproute2/rt_addrprotos can give it a name.
+# Who added an address (IFA_PROTO, kernel 5.18): VRRP's own protocol number. keepalived's mark is 18, and a live
+# keepalived's addresses must not be taken for our leftovers. /etc/iproute2/rt_addrprotos can give it a name.
 PROTOCOL: Final = 112
 NO_MAC: Final = MACAddress(bytes(6))
 
@@ -105,6 +105,7 @@ class AddressFact:
         flags: `IFA_F_...`
         scope: The scope's number: 0 global, 200 site, 253 link, 254 host.
         protocol: Who added it (IFA_PROTO); 0 for unknown, and before kernel 5.18.
+        created: When it was added, in hundredths of a second since the machine started; renewals do not count.
     """
 
     index: int
@@ -113,6 +114,7 @@ class AddressFact:
     flags: int
     scope: int
     protocol: int
+    created: int = 0
 
     @property
     def secondary(self) -> bool:
@@ -175,7 +177,10 @@ def decode_address(payload: bytes) -> AddressFact | None:
     wide_flags = found.get(_IFA_FLAGS, b"")
     if len(wide_flags) == _U32.size:
         flags = _U32.unpack(wide_flags)[0]
-    return AddressFact(index, parse(octets), prefix_length, flags, scope, found.get(_IFA_PROTO, b"\0")[0])
+    protocol = found.get(_IFA_PROTO) or b"\0"
+    lifetimes = found.get(_IFA_CACHEINFO, b"")
+    created = _LIFETIMES.unpack(lifetimes)[2] if len(lifetimes) == _LIFETIMES.size else 0
+    return AddressFact(index, parse(octets), prefix_length, flags, scope, protocol[0], created)
 
 
 def encode_address(  # noqa: PLR0913 - one argument for each thing the kernel takes

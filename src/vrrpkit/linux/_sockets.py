@@ -25,6 +25,7 @@ _SEND_PRIORITY: Final = 7
 # The default of 208 KiB holds 256 advertisements; this holds 10,000: half a second of 2,040 routers at 100 ms.
 _RECEIVE_BUFFER: Final = 4 << 20
 
+SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 _Instruction: TypeAlias = tuple[int, int, int, int]
 _REJECT: Final[_Instruction] = (0x06, 0, 0, 0)
 _ACCEPT: Final[_Instruction] = (0x06, 0, 0, 0xFFFF)
@@ -86,7 +87,7 @@ def open_sender(interface: str, index: int, source: IPAddress) -> socket.socket:
     return sender
 
 
-def socket_address(address: IPAddress, index: int) -> tuple[str, int] | tuple[str, int, int, int]:
+def socket_address(address: IPAddress, index: int) -> SocketAddress:
     """An address as the socket module wants it."""
     if address.version == 4:
         return str(address), 0

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from vrrpkit.machine import Machine
 from vrrpkit.runtime._ports import Clock
@@ -72,15 +72,24 @@ class Driver:
         """The time that every machine is told."""
         return self._clock.now()
 
-    def seat(self, machine: Machine[E, A], perform: Callable[[A], None], *, tick: E) -> Seat[E, A]:
+    def seat(
+        self,
+        machine: Machine[E, A],
+        perform: Callable[[A], None],
+        *,
+        tick: E,
+        judges: Callable[[], bool] = lambda: True,
+    ) -> Seat[E, A]:
         """Give a machine a seat: from now on its deadlines are kept.
 
         Args:
             machine: The machine.
             perform: Does one action, without waiting. It may post to any seat, its own included.
             tick: The event that tells the machine that its deadline has come.
+            judges: Whether the deadline is one that news could still move, so that the sources must be heard first;
+                a duty such as the next advertisement does not wait for them.
         """
-        seat = Seat(self, machine, perform, tick)
+        seat = Seat(self, machine, perform, tick, judges)
         self._keep(seat)
         return seat
 
@@ -104,13 +113,12 @@ class Driver:
         stays, and is moved when it comes up.
         """
         deadline = seat.deadline
-        if deadline is None or deadline >= seat.queued_at:
-            return
-        seat.queued_at = deadline
-        self._serial += 1
-        heappush(self._heap, (deadline, self._serial, seat))
-        if deadline < self._alarm:
-            self._set_alarm(deadline)
+        if deadline is not None and deadline < seat.queued_at:
+            seat.queued_at = deadline
+            self._serial += 1
+            heappush(self._heap, (deadline, self._serial, seat))
+            if deadline < self._alarm:
+                self._set_alarm(deadline)
 
     def _set_alarm(self, at: float) -> None:
         self._alarm = at
@@ -118,21 +126,27 @@ class Driver:
 
     def _fire(self) -> None:
         self._alarm = -inf  # while seats tick, nobody needs to set it
-        for drain in self._sources:
-            self._shielded(drain)
+        due, judging = self._due()
+        if judging:
+            for drain in self._sources:
+                self._shielded(drain)
         now = self._clock.now()
-        for seat in self._due(now):
+        for seat in due:
             self._shielded(seat.tick, now)
         self._set_alarm(self._heap[0][0] if self._heap else inf)
 
-    def _due(self, now: float) -> list[Seat[Any, Any]]:
+    def _due(self) -> tuple[list[Seat[Any, Any]], bool]:
+        """Whose deadline has come, and whether one of them judges."""
+        now, heap = self._clock.now(), self._heap
         due = []
-        while self._heap and self._heap[0][0] <= now:
-            at, _serial, seat = heappop(self._heap)
+        judging = False
+        while heap and heap[0][0] <= now:
+            at, _serial, seat = heappop(heap)
             if at == seat.queued_at:
                 seat.queued_at = inf
                 due.append(seat)
-        return due
+                judging = judging or seat.judges()
+        return due, judging
 
     def _shielded(self, step: Callable[..., None], *args: float) -> None:
         """A defect in one machine's surroundings must not silence the others."""
@@ -147,10 +161,16 @@ class Seat(Generic[E, A]):
     """One machine's place at a driver."""
 
     def __init__(
-        self, driver: Driver, machine: Machine[E, A], perform: Callable[[A], None], tick: E
+        self,
+        driver: Driver,
+        machine: Machine[E, A],
+        perform: Callable[[A], None],
+        tick: E,
+        judges: Callable[[], bool],
     ) -> None:
         """See `Driver.seat()`."""
         self.queued_at = inf
+        self.judges: Final = judges
         self._driver = driver
         self._machine = machine
         self._perform = perform

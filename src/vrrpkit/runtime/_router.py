@@ -17,6 +17,7 @@ from vrrpkit.election import (
     Action,
     AdvertReceived,
     AnnounceAddresses,
+    Backup,
     Election,
     ElectionConfig,
     Event,
@@ -96,7 +97,10 @@ class VirtualRouter:
         self._driver = Driver() if driver is None else driver
         self._election = Election(config, transport.primary_address)
         self._seat: Seat[Event, Action] = self._driver.seat(
-            self._election, self._perform, tick=TimerFired()
+            self._election,
+            self._perform,
+            tick=TimerFired(),
+            judges=lambda: isinstance(self._election.phase, Backup),
         )
         self._gate = Gate(self._election, self.counters, self.name)
         self._retry: Seat[BackoffEvent, TryAgain] = self._driver.seat(

@@ -13,7 +13,7 @@
     sim.at(10.0, a.kill)  # no farewell: b must find out by itself
     sim.run(until=20.0)
 
-    assert sim.active == ("b",)
+    assert sim.active == ["b"]
     check_single_active(sim)
     check_gaps(sim, at_most=3.7)
     print(sim.transcript)
@@ -35,7 +35,7 @@ from vrrpkit.testing._kernel import FakeAddresses, FakeAnnouncer, Operation
 from vrrpkit.testing._lan import MemoryLan, MemoryTransport
 from vrrpkit.testing._ledger import Span
 from vrrpkit.testing._loop import DeadlockError, VirtualTimeLoop, run_virtual
-from vrrpkit.testing._network import Network
+from vrrpkit.testing._network import Named, Network
 from vrrpkit.testing._simulated import SimulatedRouter
 from vrrpkit.testing._simulation import Simulation
 from vrrpkit.testing._transcript import Record, Rejected, Transcript
@@ -46,6 +46,7 @@ __all__ = [
     "FakeAnnouncer",
     "MemoryLan",
     "MemoryTransport",
+    "Named",
     "Network",
     "Operation",
     "Record",

@@ -79,7 +79,7 @@ def check_gaps(sim: Simulation, *, at_most: float, address: str | IPAddress | No
     _check_spans(sim, sim.gaps(address), at_most)
 
 
-def _check_spans(sim: Simulation, spans: tuple[Span, ...], at_most: float) -> None:
+def _check_spans(sim: Simulation, spans: list[Span], at_most: float) -> None:
     for span in spans:
         if span.seconds > at_most:
             raise AssertionError(sim.explain(f"{span}, more than {at_most:g} s"))

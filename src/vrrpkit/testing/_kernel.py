@@ -53,9 +53,9 @@ class FakeAddresses:
     _pause: float = field(default=0.0, init=False)
 
     @property
-    def held(self) -> tuple[IPAddress, ...]:
+    def held(self) -> list[IPAddress]:
         """The addresses that are there now, in the order in which they came."""
-        return tuple(self._held)
+        return list(self._held)
 
     def refuse(self, number: int, times: int = 1) -> None:
         """Refuse the next operations with an error number, `errno.EACCES` for one."""
@@ -116,18 +116,18 @@ class FakeAnnouncer:
         log: Every burst that was begun, as the addresses it was for; an empty one is the end of announcing.
     """
 
-    log: list[tuple[IPAddress, ...]] = field(factory=list, init=False)
+    log: list[list[IPAddress]] = field(factory=list, init=False)
 
     @property
-    def announcing(self) -> tuple[IPAddress, ...]:
+    def announcing(self) -> list[IPAddress]:
         """What is announced now; empty when nothing is."""
-        return self.log[-1] if self.log else ()
+        return list(self.log[-1]) if self.log else []
 
     def announce(self, addresses: Iterable[IPAddress]) -> None:
         """Begin a burst; replaces what was running."""
-        self.log.append(tuple(addresses))
+        self.log.append(list(addresses))
 
     def cease(self) -> None:
         """Stop at once."""
         if self.announcing:
-            self.log.append(())
+            self.log.append([])

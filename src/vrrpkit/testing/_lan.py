@@ -40,7 +40,7 @@ class MemoryLan(Network):
     def attach(
         self, vrid: int, address: str | IPAddress, peers: Iterable[str | IPAddress] = (), *, name: str | None = None
     ) -> MemoryTransport:
-        """A transport for one virtual router on one node.
+        """A transport for one virtual router on one node; a router that takes its place may open it again.
 
         Args:
             vrid: The virtual router's identifier.
@@ -54,13 +54,14 @@ class MemoryLan(Network):
         """
         primary = parse_address("address", address)
         others = tuple([parse_address("peers", peer) for peer in peers])
-        if any(family_of(peer) is not family_of(primary) for peer in others):
-            raise ConfigError(f"peers must be {family_of(primary).name} as the address is")
+        family = family_of(primary)
+        if any(family_of(peer) is not family for peer in others):
+            raise ConfigError(f"peers must be {family.name} as the address is")
         node = str(primary) if name is None else name
-        if any((each.name, each.vrid, each.family) == (node, vrid, family_of(primary)) for each in self._transports):
+        if any((each.name, each.vrid, each.family) == (node, vrid, family) for each in self._transports):
             raise ConfigError(f"vrid must be unique on {node}, got {vrid} twice")
         self._names[node] = None
-        transport = MemoryTransport(self, node, vrid, primary, others)
+        transport = MemoryTransport(self, node, vrid, family, primary, others)
         self._transports.append(transport)
         return transport
 
@@ -100,24 +101,20 @@ class MemoryTransport:
     Attributes:
         name: The node's name.
         vrid: The virtual router's identifier; other advertisements are not for it.
+        family: The family of its addresses.
         primary_address: The address that advertisements leave from. None as long as the interface has lost it; sending
             fails then.
         peers: Unicast peers; empty for multicast.
-        family: The family of its addresses.
     """
 
     _lan: MemoryLan
     name: str
     vrid: int
+    family: Family
     primary_address: IPAddress | None
     peers: tuple[IPAddress, ...]
-    family: Family = field(init=False)
     _receiver: Receiver | None = field(default=None, init=False)
     _refusals: list[int] = field(factory=list, init=False)
-
-    @family.default
-    def _family_of_address(self) -> Family:
-        return Family.IPV4 if self.primary_address is None else family_of(self.primary_address)
 
     def __repr__(self) -> str:
         """The node and the VRID."""

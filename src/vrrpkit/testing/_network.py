@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable
 from random import Random
 from typing import Final, Protocol, TypeAlias
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import ConfigError, InRange
 from vrrpkit.packet import Datagram
 
-__all__ = ["Network", "Node", "refusal"]
+__all__ = ["Named", "Network", "Node", "refusal"]
 
 _SECONDS: Final = InRange(0, 3600, "seconds")
 _PROBABILITY: Final = InRange(0, 1)
@@ -24,9 +24,14 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """The name."""
+        ...
 
 
 Node: TypeAlias = str | Named
+
+
+def _seeded(network: Network) -> Random:
+    return Random(network.seed)  # noqa: S311 - faults must repeat, not surprise
 
 
 @define(eq=False)
@@ -52,16 +57,12 @@ class Network:
     duplication: float = field(default=0.0, validator=_PROBABILITY, kw_only=True)
     reordering: float = field(default=0.0, validator=_PROBABILITY, kw_only=True)
     lateness: float = field(default=0.1, validator=_SECONDS, kw_only=True)
-    _random: Random = field(init=False, repr=False)
+    _random: Random = field(default=Factory(_seeded, takes_self=True), init=False, repr=False)
     _names: dict[str, None] = field(factory=dict, init=False, repr=False)
     _islands: dict[str, int] = field(factory=dict, init=False, repr=False)
     _losses: dict[tuple[str, str], float] = field(factory=dict, init=False, repr=False)
     _latest: dict[tuple[str, str], float] = field(factory=dict, init=False, repr=False)
     _listeners: dict[int, Callable[[Datagram], object]] = field(factory=dict, init=False, repr=False)
-
-    @_random.default
-    def _seeded(self) -> Random:
-        return Random(self.seed)  # noqa: S311 - faults must repeat, not surprise
 
     def partition(self, *groups: Node | Iterable[Node]) -> None:
         """Split the network: from now on nodes hear only their own group.

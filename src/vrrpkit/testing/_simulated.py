@@ -80,9 +80,9 @@ class SimulatedRouter:
     name: str
     peers: tuple[IPAddress, ...]
     _election: Election
-    _world: World
     rejected: Counter[Reject] = field(factory=Counter[Reject], init=False)
     dropped: int = field(default=0, init=False)
+    _world: World = field(init=False)
     _agenda: Agenda = field(init=False)
     _alive: bool = field(default=True, init=False)
     _paused: bool = field(default=False, init=False)
@@ -93,10 +93,6 @@ class SimulatedRouter:
     _admitted: tuple[AdvertReceived, ElectionConfig] | None = field(default=None, init=False)
     _clock: LocalClock = field(factory=LocalClock, init=False)
     _armed: float = field(default=inf, init=False)
-
-    @_agenda.default
-    def _time_of_world(self) -> Agenda:
-        return self._world.agenda
 
     def __repr__(self) -> str:
         """The name, and what it does."""
@@ -134,14 +130,14 @@ class SimulatedRouter:
         return self._paused
 
     @property
-    def held(self) -> tuple[IPAddress, ...]:
+    def held(self) -> list[IPAddress]:
         """The addresses it holds, in the order in which it took them; none for a router that is killed."""
-        return tuple(self._held) if self._alive else ()
+        return list(self._held) if self._alive else []
 
     @property
-    def left_behind(self) -> tuple[IPAddress, ...]:
+    def left_behind(self) -> list[IPAddress]:
         """The addresses it held when it was killed; until it is started again."""
-        return () if self._alive else tuple(self._held)
+        return [] if self._alive else list(self._held)
 
     @property
     def transcript(self) -> Transcript:
@@ -150,7 +146,7 @@ class SimulatedRouter:
 
     @property
     def skew(self) -> float:
-        """How fast its clock runs: 1.01 is 1 % fast."""
+        """How fast its clock runs; 1.01 is 1 % fast."""
         return self._clock.rate
 
     @skew.setter
@@ -220,6 +216,10 @@ class SimulatedRouter:
             self._buffer(heard)
         elif self._alive and self._admits(heard):
             self._handle(heard)
+
+    def _enter(self, world: World) -> None:
+        """Become a part of a simulation."""
+        self._world, self._agenda = world, world.agenda
 
     def _buffer(self, heard: Heard) -> None:
         if len(self._queue) < _SOCKET_BUFFER:

@@ -90,7 +90,8 @@ class Simulation(Network):
         if name in self._names:
             raise ConfigError(f"name must be new, got {name!r} again")
         self._names[name] = None
-        router = SimulatedRouter(name, others, Election(config, primary), self._world)
+        router = SimulatedRouter(name, others, Election(config, primary))
+        router._enter(self._world)  # noqa: SLF001 - a router is a part of its simulation
         self._routers[name] = router
         self._wire.joined()
         return router
@@ -160,20 +161,20 @@ class Simulation(Network):
         return MappingProxyType(self._routers)
 
     @property
-    def active(self) -> tuple[str, ...]:
+    def active(self) -> list[str]:
         """Who is Active, paused routers included."""
-        return tuple([name for name, router in self._routers.items() if router.state is State.ACTIVE])
+        return [name for name, router in self._routers.items() if router.state is State.ACTIVE]
 
     @property
     def transcript(self) -> Transcript:
         """What has happened so far; it grows. Empty when `record` is off."""
         return Transcript(self._records)
 
-    def holders(self, address: str | IPAddress) -> tuple[str, ...]:
+    def holders(self, address: str | IPAddress) -> list[str]:
         """Who holds an address now; those that were killed do not count, see `SimulatedRouter.left_behind`."""
-        return self._held.holders(parse_address("address", address))
+        return list(self._held.holders(parse_address("address", address)))
 
-    def overlaps(self, address: str | IPAddress | None = None, *, paused: bool = True) -> tuple[Span, ...]:
+    def overlaps(self, address: str | IPAddress | None = None, *, paused: bool = True) -> list[Span]:
         """When an address had two holders.
 
         Args:
@@ -182,11 +183,11 @@ class Simulation(Network):
                 protocol can make it stop.
         """
         ledger = self._held if paused else self._running
-        return tuple([span for each in self._wanted(address) for span in ledger.overlaps(each, self.now)])
+        return [span for each in self._wanted(address) for span in ledger.overlaps(each, self.now)]
 
-    def gaps(self, address: str | IPAddress | None = None) -> tuple[Span, ...]:
+    def gaps(self, address: str | IPAddress | None = None) -> list[Span]:
         """When an address had no holder, counted from the start of the first router that should hold it."""
-        return tuple([span for each in self._wanted(address) for span in self._held.gaps(each, self.now)])
+        return [span for each in self._wanted(address) for span in self._held.gaps(each, self.now)]
 
     def explain(self, text: str) -> str:
         """A text for a failed test: the text, the time, and the end of the transcript."""
