@@ -107,7 +107,7 @@ def test_new_active_router_ends_the_wait_after_a_resignation() -> None:
     assert election.phase == Backup(
         down_at=4.859375,
         active_interval=1.0,
-        ready_at=0.0,
+        learned=True,
         heard=said(200, 1.25, source=LOW_PEER),
     )
 
@@ -126,7 +126,7 @@ def test_router_without_preemption_takes_over_after_a_resignation_too() -> None:
 def test_priority_not_below_ours_is_followed(priority: int) -> None:
     election = backup()
     assert election.handle(heard(priority), 1.0) == ()
-    assert election.phase == Backup(down_at=4.609375, active_interval=1.0, ready_at=0.0, heard=said(priority, 1.0))
+    assert election.phase == Backup(down_at=4.609375, active_interval=1.0, learned=True, heard=said(priority, 1.0))
 
 
 def test_equal_priority_is_followed_whoever_has_the_higher_address() -> None:
@@ -141,7 +141,7 @@ def test_interval_of_the_active_router_is_learned() -> None:
     election = backup(advert_interval=10.0)
     election.handle(heard(200, interval=0.5), 1.0)
     assert election.phase == Backup(
-        down_at=2.8046875, active_interval=0.5, ready_at=0.0, heard=said(200, 1.0, interval=0.5)
+        down_at=2.8046875, active_interval=0.5, learned=True, heard=said(200, 1.0, interval=0.5)
     )
 
 
@@ -175,7 +175,6 @@ def test_interval_of_a_discarded_advertisement_is_not_learned() -> None:
     assert election.phase == Backup(
         down_at=3.609375,
         active_interval=1.0,
-        ready_at=0.0,
         why=Reason.PREEMPTED,
         heard=said(99, 1.0, interval=40.0),
     )

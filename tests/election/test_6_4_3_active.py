@@ -76,6 +76,12 @@ def test_resignation_is_answered_at_once_and_resets_the_timer() -> None:
     assert standing(election) == (State.ACTIVE, 1.75)
 
 
+def test_answers_to_resignations_are_at_least_a_quarter_of_an_interval_apart() -> None:
+    election = active()
+    answered = [at / 16 for at in range(16) if send() in election.handle(heard(0), at / 16)]
+    assert answered == [0.0, 0.25, 0.5, 0.75]
+
+
 def test_resignation_inside_the_gap_between_answers_is_answered_when_the_gap_ends() -> None:
     """Others have heard it, too, and are one skew away from taking over: they must not wait for the next second."""
     election = active()
@@ -96,7 +102,7 @@ def test_higher_priority_is_yielded_to(priority: int) -> None:
         release(),
         news(State.ACTIVE, State.BACKUP, Reason.OUTRANKED, 0.5, heard=said(priority, 0.5)),
     )
-    assert election.phase == Backup(down_at=4.109375, active_interval=1.0, ready_at=0.5, heard=said(priority, 0.5))
+    assert election.phase == Backup(down_at=4.109375, active_interval=1.0, learned=True, heard=said(priority, 0.5))
 
 
 def test_interval_of_the_winner_is_learned() -> None:

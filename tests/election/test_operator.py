@@ -38,7 +38,7 @@ def test_stepping_down_resigns_and_follows_whoever_takes_over() -> None:
         release(),
         news(State.ACTIVE, State.BACKUP, Reason.STEPPED_DOWN, 0.5),
     )
-    assert election.phase == Backup(down_at=4.109375, active_interval=1.0, ready_at=0.5, yielding=True)
+    assert election.phase == Backup(down_at=4.109375, active_interval=1.0)
 
 
 def test_role_is_not_taken_back_from_a_lower_priority() -> None:
@@ -111,7 +111,7 @@ def test_coming_back_preempts_again() -> None:
     assert election.handle(Resumed(), 2.5) == ()
     election.handle(heard(50), 3.0)
     assert election.phase == Backup(
-        down_at=5.609375, active_interval=1.0, ready_at=0.5, why=Reason.PREEMPTED, heard=said(50, 3.0)
+        down_at=5.609375, active_interval=1.0, learned=True, why=Reason.PREEMPTED, heard=said(50, 3.0)
     )
 
 
@@ -124,7 +124,7 @@ def test_coming_back_counts_the_preempt_delay_anew() -> None:
     assert election.phase == Backup(
         down_at=64.609375,
         active_interval=1.0,
-        ready_at=0.5,
+        learned=True,
         preempt_at=66.0,
         heard=said(50, 61.0, source=LOW_PEER),
     )

@@ -65,7 +65,7 @@ def test_owner_ignores_that_preemption_is_off() -> None:
         send(255),
         acquire(),
         announce(),
-        news(State.BACKUP, State.ACTIVE, Reason.PREEMPTED, 5.0, priority=255, heard=said(254, 4.0)),
+        news(State.BACKUP, State.ACTIVE, Reason.OWNER, 5.0, priority=255, heard=said(254, 4.0)),
     )
 
 
@@ -82,12 +82,20 @@ def test_delay_is_counted_from_the_first_lower_advertisement() -> None:
     election = backup(preempt_delay=5.0)
     election.handle(heard(50), 1.0)
     assert election.phase == Backup(
-        down_at=4.609375, active_interval=1.0, ready_at=0.0, preempt_at=6.0, heard=said(50, 1.0)
+        down_at=4.609375, active_interval=1.0, learned=True, preempt_at=6.0, heard=said(50, 1.0)
     )
     election.handle(heard(50), 2.0)
     assert election.phase == Backup(
-        down_at=5.609375, active_interval=1.0, ready_at=0.0, preempt_at=6.0, heard=said(50, 2.0)
+        down_at=5.609375, active_interval=1.0, learned=True, preempt_at=6.0, heard=said(50, 2.0)
     )
+
+
+def test_delay_may_be_shorter_than_a_second() -> None:
+    election = backup(preempt_delay=0.5)
+    election.handle(heard(50), 1.0)
+    election.handle(heard(50), 1.25)
+    election.handle(heard(50), 1.5)
+    assert standing(election) == (State.BACKUP, 4.859375)  # the one of 1.25 was the last one followed
 
 
 def test_silence_limit_still_runs_after_the_delay() -> None:
@@ -134,7 +142,7 @@ def test_worthy_active_router_clears_the_delay() -> None:
     election.handle(heard(100), 2.0)
     election.handle(heard(50), 3.0)
     assert election.phase == Backup(
-        down_at=6.609375, active_interval=1.0, ready_at=0.0, preempt_at=8.0, heard=said(50, 3.0)
+        down_at=6.609375, active_interval=1.0, learned=True, preempt_at=8.0, heard=said(50, 3.0)
     )
 
 
@@ -145,7 +153,7 @@ def test_fault_clears_the_delay() -> None:
     election.handle(FaultCleared("link:eth0"), 3.0)
     election.handle(heard(50), 4.0)
     assert election.phase == Backup(
-        down_at=7.609375, active_interval=1.0, ready_at=3.0, preempt_at=9.0, heard=said(50, 4.0)
+        down_at=7.609375, active_interval=1.0, learned=True, preempt_at=9.0, heard=said(50, 4.0)
     )
 
 
@@ -154,5 +162,5 @@ def test_yielding_clears_the_delay() -> None:
     election.handle(heard(200), 0.5)
     election.handle(heard(50), 2.0)
     assert election.phase == Backup(
-        down_at=5.609375, active_interval=1.0, ready_at=0.5, preempt_at=7.0, heard=said(50, 2.0)
+        down_at=5.609375, active_interval=1.0, learned=True, preempt_at=7.0, heard=said(50, 2.0)
     )

@@ -222,7 +222,7 @@ def test_backup_that_has_learned_nothing_goes_on_with_its_own_new_interval() -> 
     """3.609375 becomes 6 + 156/256 * 2 = 7.21875."""
     election = backup()
     election.handle(Reconfigured(config(advert_interval=2.0)), 1.0)
-    assert election.phase == Backup(down_at=7.21875, active_interval=2.0, ready_at=0.0)
+    assert election.phase == Backup(down_at=7.21875, active_interval=2.0)
 
 
 def test_discarded_advertisement_teaches_no_interval_that_a_new_own_one_would_yield_to() -> None:
@@ -265,9 +265,10 @@ def test_backup_that_becomes_owner_takes_over_at_once() -> None:
 
 
 def test_waiting_owner_that_is_owner_no_longer_waits_for_silence() -> None:
+    """Counted from the end of the delay, which goes with the start and not with the settings."""
     election = backup(priority=255, startup_delay=10.0)
     assert election.handle(Reconfigured(config(priority=100)), 8.0) == ()
-    assert (election.priority, standing(election)) == (100, (State.BACKUP, 11.609375))
+    assert (election.priority, standing(election)) == (100, (State.BACKUP, 13.609375))
 
 
 def test_new_addresses_of_a_backup_are_those_it_will_acquire() -> None:

@@ -47,7 +47,7 @@ def test_backup_keeps_its_own_interval() -> None:
     election = backup(version=2)
     election.handle(heard(200, interval=5, version=V2), 1.0)
     assert election.phase == Backup(
-        down_at=4.609375, active_interval=1.0, ready_at=0.0, heard=said(200, 1.0, interval=5)
+        down_at=4.609375, active_interval=1.0, learned=True, heard=said(200, 1.0, interval=5)
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.packet.helpers import textbook_checksum, textbook_pseudo_header
-from vrrpkit.addresses import Family, MACAddress, virtual_mac
+from vrrpkit.addresses import Family, MACAddress, virtual_mac, vrrp_group
 from vrrpkit.packet import announcement_frame, gratuitous_arp, unsolicited_na
 
 VMAC_V4 = MACAddress(bytes.fromhex("00005e000101"))
@@ -74,6 +74,12 @@ def test_frame_follows_the_family_of_the_address() -> None:
     assert announcement_frame(VMAC_V4, v4) == gratuitous_arp(VMAC_V4, v4)
     assert announcement_frame(VMAC_V6, v6) == unsolicited_na(VMAC_V6, v6)
     assert announcement_frame(VMAC_V6, v6, router=False) == unsolicited_na(VMAC_V6, v6, router=False)
+
+
+def test_groups_are_those_of_the_standard() -> None:
+    """RFC 9568 sections 5.1.1.2 and 5.1.2.2."""
+    assert vrrp_group(Family.IPV4) == IPv4Address("224.0.0.18")
+    assert vrrp_group(Family.IPV6) == IPv6Address("ff02::12")
 
 
 @pytest.mark.parametrize(("family", "mac"), [(Family.IPV4, "00005e000196"), (Family.IPV6, "00005e000296")])

@@ -95,7 +95,7 @@ def decode(datagram: Datagram) -> Advertisement:
     ipv6 = datagram.source.version == 6
     version = _KINDS.get(kind)
     if version is None or (ipv6 and version is _V2):
-        raise _unknown_kind(kind)
+        raise _unknown_kind(kind, ipv6=ipv6)
     size = 8 + count * (16 if ipv6 else 4) + (MAX_PASSWORD if version is _V2 else 0)
     if len(payload) != size:
         payload = _without_padding(payload, count, size, ipv6=ipv6)
@@ -128,13 +128,13 @@ def decode(datagram: Datagram) -> Advertisement:
     return advert
 
 
-def _unknown_kind(kind: int) -> PacketError:
+def _unknown_kind(kind: int, *, ipv6: bool) -> PacketError:
     version, type_ = kind >> 4, kind & 0xF
     if version not in (2, 3):
         return PacketError(Reject.VERSION, f"version must be 2 or 3, got {version}")
-    if type_ != _TYPE_ADVERTISEMENT:
-        return PacketError(Reject.TYPE, f"type must be 1, got {type_}")
-    return PacketError(Reject.VERSION, "version 2 has no IPv6")
+    if version == 2 and ipv6:
+        return PacketError(Reject.VERSION, "version 2 has no IPv6")
+    return PacketError(Reject.TYPE, f"type must be 1, got {type_}")
 
 
 def _without_padding(payload: bytes, count: int, size: int, *, ipv6: bool) -> bytes:
