@@ -29,9 +29,7 @@ from vrrpkit.runtime import shut_down
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """One router's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-i", "--interface", required=True)
     parser.add_argument("--vrid", type=int, required=True, help="1-255, the same on every router")
     parser.add_argument("--priority", type=int, default=100, help="1-254; 255 for the address owner")

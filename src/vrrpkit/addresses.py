@@ -38,7 +38,7 @@ class Family(enum.IntEnum):
 
 def family_of(address: IPAddress) -> Family:
     """The family an address belongs to."""
-    return Family.IPV4 if address.version == 4 else Family.IPV6  # noqa: PLR2004 - the IP version
+    return Family.IPV4 if address.version == 4 else Family.IPV6
 
 
 def vrrp_group(family: Family) -> IPAddress:
@@ -59,9 +59,7 @@ def parse_address(field: str, value: str | IPAddress) -> IPAddress:
     try:
         address = ip_address(value)
     except ValueError as error:
-        raise ConfigError(
-            f"{field} must be an IPv4 or IPv6 address without a prefix length, got {value!r}"
-        ) from error
+        raise ConfigError(f"{field} must be an IPv4 or IPv6 address without a prefix length, got {value!r}") from error
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise ConfigError(f"{field} must be an address without a zone, got {address}")
     return address

@@ -55,11 +55,7 @@ class InRange:
     def __call__(self, _instance: object, attribute: _Named, value: float) -> None:
         """Raise `ConfigError` for anything else."""
         given: object = value
-        if (
-            isinstance(given, bool)
-            or not isinstance(given, int | float)
-            or not self.low <= given <= self.high
-        ):
+        if isinstance(given, bool) or not isinstance(given, int | float) or not self.low <= given <= self.high:
             unit = f" {self.unit}" if self.unit else ""
             raise ConfigError(f"{attribute.name} must be {self.low:g}-{self.high:g}{unit}, got {value!r}")
 

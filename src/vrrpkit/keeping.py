@@ -105,6 +105,11 @@ class _Fight:
     pause: float = _FIRST_PAUSE
 
 
+def _check_lease(instance: object, attribute: Attribute[float | None], lease: float | None) -> None:
+    if lease is not None:
+        _LEASES(instance, attribute, lease)
+
+
 @define
 class Keeping(Generic[A]):
     """Everything one process holds, as a machine.
@@ -117,18 +122,13 @@ class Keeping(Generic[A]):
         lease: Seconds, 3-86400; None to hold for ever.
     """
 
-    lease: float | None = field(default=30.0)
+    lease: float | None = field(default=30.0, validator=_check_lease)
     _kept: dict[A, ForeignDeletion] = field(factory=dict, init=False)
     _fights: dict[A, _Fight] = field(factory=dict, init=False)
     _out: set[A] = field(factory=set, init=False)
     _restores: list[tuple[float, int, A, _Fight]] = field(factory=list, init=False)
     _serial: int = field(default=0, init=False)
     _renew_at: float | None = field(default=None, init=False)
-
-    @lease.validator
-    def _check_lease(self, attribute: Attribute[float | None], lease: float | None) -> None:
-        if lease is not None:
-            _LEASES(self, attribute, lease)
 
     @property
     def deadline(self) -> float | None:

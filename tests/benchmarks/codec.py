@@ -72,7 +72,11 @@ def run() -> None:
     scapy_octets = scapy_write()
 
     def dpkt_write() -> bytes:
-        return bytes(dpkt.vrrp.VRRP(vrid=51, priority=100, count=1, atype=0, advtime=100, addrs=[b"\xc0\x00\x02\x01"], auth=bytes(8)))
+        return bytes(
+            dpkt.vrrp.VRRP(
+                vrid=51, priority=100, count=1, atype=0, advtime=100, addrs=[b"\xc0\x00\x02\x01"], auth=bytes(8)
+            )
+        )
 
     dpkt_octets = datagram.payload + bytes(8)  # dpkt knows version 2 only, and verifies nothing
 

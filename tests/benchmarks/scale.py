@@ -17,6 +17,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from attrs import frozen
@@ -45,7 +46,9 @@ class Usage:
     @classmethod
     def of(cls, pid: int) -> Usage:
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        status = dict(
+            line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line
+        )
         wakeups = 0
         for thread in Path(f"/proc/{pid}/task").iterdir():
             for line in (thread / "status").read_text().splitlines():
@@ -101,9 +104,10 @@ def keepalived(netns: str, count: int, priority: int, interval: float) -> Iterat
         log = Path(folder, "log")
         pids = [Path(folder, name) for name in ("main.pid", "vrrp.pid")]
         command = ["keepalived", "-n", "-l", "-P", "-f", str(config), "-p", str(pids[0]), "-r", str(pids[1])]
-        with log.open("w") as output, subprocess.Popen(
-            ["ip", "netns", "exec", netns, *command], stdout=output, stderr=output
-        ) as process:
+        with (
+            log.open("w") as output,
+            subprocess.Popen(["ip", "netns", "exec", netns, *command], stdout=output, stderr=output) as process,
+        ):
             until = time.monotonic() + 60
             while not pids[1].exists() or "Entering BACKUP STATE (init)" not in log.read_text():
                 assert time.monotonic() < until, log.read_text()
@@ -162,7 +166,7 @@ class Ear(threading.Thread):
         return [
             abs(later - earlier - interval) * 1000
             for times in self.heard.values()
-            for earlier, later in zip(times, times[1:], strict=False)
+            for earlier, later in pairwise(times)
         ]
 
 

@@ -73,6 +73,14 @@ def error(build: Callable[[], object]) -> str:
             "addresses must be an IPv4 or IPv6 address without a prefix length, got 'router.example'",
         ),
         (
+            lambda: config(addresses=["fe80::1%eth0"]),
+            "addresses must be an address without a zone, got fe80::1%eth0",
+        ),
+        (
+            lambda: config(addresses=[IPv6Address("fe80::1%2")]),
+            "addresses must be an address without a zone, got fe80::1%2",
+        ),
+        (
             lambda: config(addresses=["192.0.2.1", "fe80::1"]),
             "addresses must be all IPv4 or all IPv6, got both",
         ),
@@ -142,7 +150,7 @@ def test_error_about_the_unadvertised_addresses_names_them(build: Callable[[], o
 
 @pytest.mark.parametrize("version", [0, 1, 4])
 def test_unknown_version_is_a_config_error(version: int) -> None:
-    assert "version must be 2" in error(lambda: config(version=version))
+    assert error(lambda: config(version=version)) == f"version must be 2 or 3, got {version}"
 
 
 def test_router_of_version_2_needs_an_address_too() -> None:

@@ -21,15 +21,13 @@ from vrrpkit.election import (
     TimerFired,
 )
 from vrrpkit.packet import Advertisement
-from vrrpkit.runtime import Driver, Inbox, drive
-from vrrpkit.testing._loop import run_virtual
+from vrrpkit.runtime import Driver, Inbox, Seat, drive
+from vrrpkit.testing import run_virtual
 
 CONFIG = ElectionConfig(vrid=1, addresses=["192.0.2.1"])
 OWNER = ElectionConfig(vrid=1, addresses=["192.0.2.1"], priority=255)
 OWN = IPv4Address("198.51.100.1")
-PEER = AdvertReceived(
-    Advertisement(vrid=1, priority=200, addresses=CONFIG.addresses), IPv4Address("198.51.100.2")
-)
+PEER = AdvertReceived(Advertisement(vrid=1, priority=200, addresses=CONFIG.addresses), IPv4Address("198.51.100.2"))
 
 
 @define
@@ -101,7 +99,7 @@ def test_deadline_that_moves_later_costs_no_alarm_and_rings_once() -> None:
     driver = Driver(clock)
     election = Election(CONFIG, OWN)
     actions: list[Action] = []
-    seat = driver.seat(election, actions.append, tick=TimerFired())
+    seat: Seat[Event, Action] = driver.seat(election, actions.append, tick=TimerFired())
     seat.post(Startup())
     assert clock.alarm == 3.609375
     clock.turn_to(2.0)
@@ -116,7 +114,7 @@ def test_deadline_that_moves_later_costs_no_alarm_and_rings_once() -> None:
 def test_deadline_that_moves_earlier_brings_the_alarm_forward() -> None:
     clock = HandClock()
     driver = Driver(clock)
-    seat = driver.seat(Election(CONFIG, OWN), lambda _action: None, tick=TimerFired())
+    seat: Seat[Event, Action] = driver.seat(Election(CONFIG, OWN), lambda _action: None, tick=TimerFired())
     seat.post(Startup())
     seat.post(AdvertReceived(Advertisement(vrid=1, priority=0, addresses=CONFIG.addresses), PEER.source))
     assert clock.alarm == 0.609375
@@ -126,7 +124,7 @@ def test_stalled_backup_hears_what_is_queued_before_it_judges() -> None:
     clock = HandClock()
     driver = Driver(clock)
     election = Election(CONFIG, OWN)
-    seat = driver.seat(election, lambda _action: None, tick=TimerFired())
+    seat: Seat[Event, Action] = driver.seat(election, lambda _action: None, tick=TimerFired())
     seat.post(Startup())
     driver.add_source(lambda: seat.post(PEER))
     clock.time = 60.0
@@ -237,5 +235,3 @@ def test_drive_hears_what_came_during_a_stall_before_it_judges() -> None:
 
     state, deadline = run_virtual(scenario())
     assert (state, deadline) == (State.BACKUP, 63.609375)
-
-

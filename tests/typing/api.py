@@ -217,7 +217,7 @@ Startup().x = 1  # type: ignore[attr-defined] # and slotted
 FaultRaised("link:eth0").cause = "other"  # type: ignore[misc] # frozen for the type checker
 election.handle("startup", 0.0)  # type: ignore[arg-type] # events are values, not words
 Advertisement(51, 100)  # type: ignore[call-arg] # by name only
-ElectionConfig(51, ["192.0.2.10"])  # type: ignore[misc] # by name only
+ElectionConfig(51, ["192.0.2.10"])  # type: ignore[call-arg] # by name only
 Election(plain, None, Initialize())  # type: ignore[call-arg] # every election begins at the beginning
-StateChanged(State.BACKUP, State.ACTIVE, Reason.OWNER, 0.0, 255)  # type: ignore[misc] # by name only
+StateChanged(State.BACKUP, State.ACTIVE, Reason.OWNER, 0.0, 255)  # type: ignore[call-arg] # by name only
 decode(b"")  # type: ignore[arg-type] # a checksum needs the addresses

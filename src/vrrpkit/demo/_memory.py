@@ -18,9 +18,8 @@ _OWN: Final = {"a": "192.0.2.1", "b": "192.0.2.2"}
 class MemoryStage:
     """Two routers on a `MemoryLan`; the client asks whoever holds the address."""
 
-    about: Final = "On a LAN in memory: namespaces are not allowed here, or not wanted."
-
     def __init__(self) -> None:
+        self.about: Final = "On a LAN in memory: namespaces are not allowed here, or not wanted."
         self._lan = MemoryLan()
         self._lives = 0
         self._nodes: dict[str, str] = {}

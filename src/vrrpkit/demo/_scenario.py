@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
+from itertools import pairwise
 from typing import Final, Protocol
 
 from attrs import define, field, frozen
@@ -87,7 +88,9 @@ class View:
         states = "  ".join(f"{name}: {state:11}" for name, state in self.states.items())
         fresh = [name for at, name in self.answers[-5:] if at > time.monotonic() - 0.1]
         erase_line()
-        print(f"{time.monotonic() - self.began:7.3f}  {states}  client: {fresh[-1] if fresh else '-'}", end="", flush=True)
+        print(
+            f"{time.monotonic() - self.began:7.3f}  {states}  client: {fresh[-1] if fresh else '-'}", end="", flush=True
+        )
 
     async def served_by(self, name: str) -> None:
         """Wait until this router answers."""
@@ -98,7 +101,7 @@ class View:
     def outage(self, since: float) -> float:
         """The longest time without an answer from then to now."""
         times = [since, *(at for at, _name in self.answers if at > since), time.monotonic()]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(times))
 
 
 def erase_line() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
 
@@ -32,7 +32,10 @@ class State(enum.StrEnum):
     ACTIVE = "active"
     FAULT = "fault"
     """Started, and not eligible while it has a cause; the RFC's Initialize."""
-    MASTER = ACTIVE
+    if TYPE_CHECKING:
+        MASTER: State  # keepalived's word; the same member, so not one more to match
+    else:
+        MASTER = "active"
 
 
 class Reason(enum.StrEnum):

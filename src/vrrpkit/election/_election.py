@@ -225,9 +225,7 @@ class Election:
             return True
         return self._config.preempt_delay > 0 and (backup.preempt_at is None or now < backup.preempt_at)
 
-    def _active_hears(
-        self, active: Active, advert: Advertisement, source: IPAddress, now: float
-    ) -> tuple[Action, ...]:
+    def _active_hears(self, active: Active, advert: Advertisement, source: IPAddress, now: float) -> tuple[Action, ...]:
         """RFC 9568 section 6.4.3; preemption is not looked at here."""
         if advert.priority == 0:
             if now < active.answer_at:  # others have heard it too, so answer as soon as that is allowed
@@ -248,9 +246,7 @@ class Election:
     def _loses_tie(self, source: IPAddress) -> bool:
         return self._primary_address is None or int(source) > int(self._primary_address)
 
-    def _yield(
-        self, advert: Advertisement, source: IPAddress, reason: Reason, now: float
-    ) -> tuple[Action, ...]:
+    def _yield(self, advert: Advertisement, source: IPAddress, reason: Reason, now: float) -> tuple[Action, ...]:
         learned = self._learned(advert)
         heard = Heard(source, advert.priority, advert.interval, now)
         last_word = (self._say,) if self._config.higher_prio_send_advert else ()
@@ -444,9 +440,7 @@ class Election:
         return skew_time(self._priority, interval, self._config.version)
 
     def _down_interval(self, interval: float) -> float:
-        return active_down_interval(
-            self._priority, interval, self._config.version, self._config.down_timer_adverts
-        )
+        return active_down_interval(self._priority, interval, self._config.version, self._config.down_timer_adverts)
 
     @property
     def _answer_gap(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -14,10 +14,9 @@ from vrrpkit.election import ElectionConfig, SteppedDown
 from vrrpkit.errors import ConfigError
 from vrrpkit.keeping import ForeignDeletion
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
-from vrrpkit.linux._announcer import DeviceAnnouncer, RouterAnnouncer
+from vrrpkit.linux._announcer import RouterAnnouncer
 from vrrpkit.linux._clock import TimerClock
 from vrrpkit.linux._devices import Devices
-from vrrpkit.linux._link import Link
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.linux._member import Member
 from vrrpkit.packet import Datagram
@@ -44,9 +43,7 @@ class Node:
         announce_gap: Seconds between any two announcements on one interface, 0-10.
     """
 
-    def __init__(
-        self, *, netns: str | None = None, lease: float | None = 30.0, announce_gap: float = 0.0
-    ) -> None:
+    def __init__(self, *, netns: str | None = None, lease: float | None = 30.0, announce_gap: float = 0.0) -> None:
         self._netns: Final = netns
         self._lease = lease
         self._gap = announce_gap
@@ -130,9 +127,7 @@ class Node:
             link = self._devices.claim_link(interface, config.family, fixed)
             undo.callback(self._devices.release_link, link)
             port = link.port(config.vrid, unicast, check_source=check_source)
-            manager = NetlinkAddressManager(
-                self._keeper, interface, placed, foreign_deletion=foreign_deletion
-            )
+            manager = NetlinkAddressManager(self._keeper, interface, placed, foreign_deletion=foreign_deletion)
             undo.callback(manager.close)
             await manager.sweep(config.all_addresses)
             device_of = {placement.address: placement.device or interface for placement in placed}
@@ -164,9 +159,7 @@ class Node:
                 self._devices.unfollow(member)
                 member.close()
 
-    def listen(
-        self, interface: str, family: Family, listener: Callable[[Datagram], None]
-    ) -> Callable[[], None]:
+    def listen(self, interface: str, family: Family, listener: Callable[[Datagram], None]) -> Callable[[], None]:
         """Hear every VRRP message on a link, without taking part; for monitors. Returns how to stop."""
         self._devices.claim(interface)
         link = self._devices.claim_link(interface, family, None)
@@ -202,7 +195,7 @@ async def open_router(  # noqa: PLR0913 - keywords with the usual case as defaul
     foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
     lease: float | None = 30.0,
     name: str | None = None,
-) -> AsyncIterator[VirtualRouter]:
+) -> AsyncGenerator[VirtualRouter]:
     """One virtual router on one interface, wired for the usual case.
 
         async with open_router("eth0", ElectionConfig(vrid=51, addresses=["192.0.2.10"])) as router:

@@ -30,9 +30,11 @@ class Addressee(Protocol):
     @property
     def receiver(self) -> Receiver:
         """Who gets what comes in."""
+        ...
 
     def refuses(self, source: IPAddress, destination: IPAddress) -> str | None:
         """Why this sender or this destination is not listened to, in words; None if it is."""
+        ...
 
 
 class Reader:
@@ -66,7 +68,7 @@ class Reader:
                 log.debug("receiving failed: %s", error)
                 return
             found = known.get(packet[12:])
-            if found is not None and packet[8] == 255 and not self.listeners:  # noqa: PLR2004 - the TTL
+            if found is not None and packet[8] == 255 and not self.listeners:
                 found[0].receiver.heard(found[1])
             else:
                 source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
@@ -91,7 +93,7 @@ class Reader:
                     hop_limit = int.from_bytes(data, "little")
             key = (payload, sender[0], destination)
             found = known.get(key)
-            if found is not None and hop_limit == 255 and not self.listeners:  # noqa: PLR2004
+            if found is not None and hop_limit == 255 and not self.listeners:
                 found[0].receiver.heard(found[1])
             else:
                 source = IPv6Address(sender[0].partition("%")[0])

@@ -30,6 +30,12 @@ _Instruction: TypeAlias = tuple[int, int, int, int]
 _REJECT: Final[_Instruction] = (0x06, 0, 0, 0)
 _ACCEPT: Final[_Instruction] = (0x06, 0, 0, 0xFFFF)
 
+# A = octet 1 of the message. IPv4 raw sockets begin with the IP header, X octets long; IPv6 ones behind it.
+_LOAD_VRID: Final[dict[Family, list[_Instruction]]] = {
+    Family.IPV4: [(0xB1, 0, 0, 0), (0x50, 0, 0, 1)],
+    Family.IPV6: [(0x30, 0, 0, 1)],
+}
+
 
 def open_receiver(interface: str, index: int, family: Family) -> socket.socket:
     """A socket that receives every VRRP message of one family on one interface, once `set_vrids()` lets it.
@@ -98,9 +104,7 @@ def join_group(receiver: socket.socket, index: int, family: Family) -> None:
     """Receive what is sent to the VRRP group on an interface; outlives down and up, not a re-creation."""
     group = vrrp_group(family).packed
     if family is Family.IPV4:
-        receiver.setsockopt(
-            socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4) + struct.pack("=i", index)
-        )
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4) + struct.pack("=i", index))
     else:
         receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("=i", index))
 
@@ -109,10 +113,7 @@ def set_vrids(receiver: socket.socket, family: Family, vrids: Collection[int] | 
     """Keep other virtual routers' messages out of the process; None lets everything in."""
     program: list[_Instruction] = []
     if vrids is not None:
-        if family is Family.IPV4:
-            program = [(0xB1, 0, 0, 0), (0x50, 0, 0, 1)]  # X = header length; A = octet X + 1
-        else:
-            program = [(0x30, 0, 0, 1)]  # A = octet 1: IPv6 raw sockets begin behind the IP header
+        program += _LOAD_VRID[family]
         last = len(vrids) - 1
         program += [(0x15, last - place + 1, 0, vrid) for place, vrid in enumerate(sorted(vrids))]
         program.append(_REJECT)
@@ -157,6 +158,4 @@ def force_receive_buffer(receiver: socket.socket) -> None:
 def _attach(raw: socket.socket, program: list[_Instruction]) -> None:
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code, len(code))
-    raw.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(buffer))
-    )
+    raw.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(buffer)))

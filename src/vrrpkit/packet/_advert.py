@@ -19,7 +19,6 @@ MAX_INTERVAL_V2: Final = 255
 MAX_CENTISECONDS: Final = 0xFFF
 
 
-
 class Version(enum.IntEnum):
     """A protocol version."""
 
@@ -100,7 +99,7 @@ def check_interval(name: str, value: float, version: Version) -> None:
         if not (1 <= value <= MAX_INTERVAL_V2 and value == int(value)):
             text = f"{name} must be 1-255 whole seconds in version 2, got {value!r}"
             raise ConfigError(text)
-    elif not (0.01 <= value <= MAX_CENTISECONDS / 100 and abs(value * 100 - round(value * 100)) < 1e-6):  # noqa: PLR2004
+    elif not (0.01 <= value <= MAX_CENTISECONDS / 100 and abs(value * 100 - round(value * 100)) < 1e-6):
         text = f"{name} must be 0.01-40.95 seconds in steps of 0.01, got {value!r}"
         raise ConfigError(text)
 

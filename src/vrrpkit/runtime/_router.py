@@ -78,7 +78,7 @@ class VirtualRouter:
         name: What logs and snapshots call it; `VRID 51` when None.
     """
 
-    def __init__(  # noqa: PLR0913 - the ports are named by the caller
+    def __init__(
         self,
         config: ElectionConfig,
         *,

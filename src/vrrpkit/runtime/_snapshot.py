@@ -23,7 +23,7 @@ from vrrpkit.stats import RouterCounters
 
 __all__ = ["RouterSnapshot"]
 
-JSON: TypeAlias = "str | int | float | bool | None | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 
 
 @frozen(kw_only=True)
@@ -117,7 +117,7 @@ class RouterSnapshot:
         }
 
 
-def take_snapshot(  # noqa: PLR0913 - every argument is a fact that only the router knows
+def take_snapshot(
     election: Election,
     *,
     name: str,
@@ -146,8 +146,6 @@ def take_snapshot(  # noqa: PLR0913 - every argument is a fact that only the rou
         held=config.all_addresses if isinstance(phase, Active) else (),
         counters=counters.copy(),
         skew=skew_time(election.priority, interval, config.version),
-        down_interval=active_down_interval(
-            election.priority, interval, config.version, config.down_timer_adverts
-        ),
+        down_interval=active_down_interval(election.priority, interval, config.version, config.down_timer_adverts),
         error=error,
     )
