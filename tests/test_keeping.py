@@ -156,6 +156,15 @@ def test_what_is_let_go_while_it_waits_is_not_put_back() -> None:
     assert keeping.handle(DUE, 102.5) == ()
 
 
+def test_a_wait_that_is_over_by_then_disturbs_nobody() -> None:
+    keeping = holding("a", "b", lease=None)
+    for address in ("a", "b"):
+        keeping.handle(Vanished(address), 101.0)
+        keeping.handle(Vanished(address), 101.5)
+    keeping.handle(LetGo(("a",)), 102.0)
+    assert keeping.handle(DUE, 102.5) == (Install(("b",), None),)
+
+
 def test_a_new_holding_knows_nothing_of_an_old_fight() -> None:
     keeping = holding("a", lease=None)
     keeping.handle(Vanished("a"), 101.0)

@@ -7,10 +7,10 @@ from collections.abc import Hashable
 from heapq import heappop, heappush
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
-from attrs import Attribute, define, field
+from attrs import define, field
 
 from vrrpkit._cheap import value
-from vrrpkit.errors import InRange
+from vrrpkit.errors import ConfigError
 
 __all__ = [
     "Action",
@@ -28,7 +28,6 @@ __all__ = [
 A = TypeVar("A", bound=Hashable)
 """What names an address: anything that tells it from all others, such as its interface and itself."""
 
-_LEASES: Final = InRange(3, 86400, "seconds")
 # An address that is removed again this soon, in seconds, has an enemy; the pauses before it is put back then double.
 _AGAIN: Final = 1.0
 _FIRST_PAUSE: Final = 1.0
@@ -105,11 +104,6 @@ class _Fight:
     pause: float = _FIRST_PAUSE
 
 
-def _check_lease(instance: object, attribute: Attribute[float | None], lease: float | None) -> None:
-    if lease is not None:
-        _LEASES(instance, attribute, lease)
-
-
 @define
 class Keeping(Generic[A]):
     """Everything one process holds, as a machine.
@@ -122,13 +116,18 @@ class Keeping(Generic[A]):
         lease: Seconds, 3-86400; None to hold for ever.
     """
 
-    lease: float | None = field(default=30.0, validator=_check_lease)
+    lease: float | None = 30.0
     _kept: dict[A, ForeignDeletion] = field(factory=dict, init=False)
     _fights: dict[A, _Fight] = field(factory=dict, init=False)
     _out: set[A] = field(factory=set, init=False)
     _restores: list[tuple[float, int, A, _Fight]] = field(factory=list, init=False)
     _serial: int = field(default=0, init=False)
     _renew_at: float | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Check the lease."""
+        if self.lease is not None and not 3 <= self.lease <= 86400:
+            raise ConfigError(f"lease must be 3-86400 seconds, got {self.lease!r}")
 
     @property
     def deadline(self) -> float | None:

@@ -87,8 +87,17 @@ def test_resignation_inside_the_gap_between_answers_is_answered_when_the_gap_end
     election = active()
     election.handle(heard(50, source=LOW_PEER), 0.0)
     early = election.handle(heard(0, source=LOW_PEER), 0.125)
+    assert standing(election) == (State.ACTIVE, 0.25)
     late = election.handle(TICK, 0.25)
     assert (*early, *late) == (send(),)
+    assert election.phase == Active(advert_at=1.25, sent_at=0.25, answer_at=0.5)
+
+
+def test_resignation_inside_the_gap_does_not_put_off_what_is_due_sooner() -> None:
+    election = active()
+    election.handle(heard(50, source=LOW_PEER), 0.875)
+    election.handle(heard(0, source=LOW_PEER), 0.9375)
+    assert standing(election) == (State.ACTIVE, 1.0)
 
 
 # A higher priority -------------------------------------------------------------------------------

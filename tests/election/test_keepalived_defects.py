@@ -54,6 +54,7 @@ def test_mute_attack_by_resignations() -> None:
         if send() in actions:
             sent_at.append(now)
     assert max(later - earlier for earlier, later in pairwise(sent_at)) <= 0.25
+    assert len(sent_at) == 41  # and bounded: four in a second
 
 
 def test_two_resignations_when_a_master_fails() -> None:

@@ -22,6 +22,7 @@ from vrrpkit.election import (
     FaultRaised,
     Reason,
     Resumed,
+    Shutdown,
     Startup,
     State,
     SteppedDown,
@@ -102,6 +103,36 @@ def test_stepping_down_outlives_a_fault() -> None:
     election.handle(FaultCleared("link:eth0"), 2.5)
     election.handle(heard(50), 3.5)
     assert standing(election) == (State.BACKUP, 7.109375)
+
+
+def test_stepping_down_in_fault_counts_after_the_fault() -> None:
+    election = backup()
+    election.handle(FaultRaised("link:eth0"), 0.5)
+    assert election.handle(SteppedDown(), 1.0) == ()
+    election.handle(FaultCleared("link:eth0"), 2.0)
+    election.handle(heard(50), 3.0)
+    assert standing(election) == (State.BACKUP, 6.609375)
+
+
+def test_owner_that_stepped_down_does_not_take_the_role_back_after_a_fault() -> None:
+    election = active(priority=255)
+    election.handle(SteppedDown(), 0.5)
+    election.handle(FaultRaised("link:eth0"), 1.0)
+    assert election.handle(FaultCleared("link:eth0"), 2.0) == (
+        news(State.FAULT, State.BACKUP, Reason.RECOVERED, 2.0, priority=255),
+    )
+    election.handle(heard(100), 3.0)
+    assert standing(election) == (State.BACKUP, 6.00390625)
+
+
+def test_wish_does_not_outlive_a_restart() -> None:
+    election = active()
+    election.handle(SteppedDown(), 0.5)
+    election.handle(Shutdown(), 1.0)
+    election.handle(SteppedDown(), 1.5)
+    election.handle(Startup(), 2.0)
+    election.handle(heard(50), 3.0)
+    assert standing(election) == (State.BACKUP, 5.609375)
 
 
 def test_coming_back_preempts_again() -> None:

@@ -173,6 +173,12 @@ def test_delayed_owner_is_active_at_the_end_of_the_delay() -> None:
     assert election.handle(TICK, 10.0)[-1] == news(State.BACKUP, State.ACTIVE, Reason.OWNER, 10.0, priority=255)
 
 
+def test_delayed_owner_does_not_wait_for_the_skew_of_another() -> None:
+    election = backup(priority=255, startup_delay=10.0)
+    election.handle(heard(0), 9.999)
+    assert standing(election) == (State.BACKUP, 10.0)
+
+
 def test_delayed_router_listens() -> None:
     election = backup(startup_delay=10.0)
     election.handle(heard(200, interval=2.0), 9.0)

@@ -23,11 +23,12 @@ from tests.linux.support import LOOPS, Namespace, eventually, namespace, run, wi
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import ConfigError, KernelError
 from vrrpkit.keeping import ForeignDeletion
+from vrrpkit.linux._address_changes import is_leftover, is_ours
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.linux._netlink import Requests
 from vrrpkit.linux._netns import in_netns
-from vrrpkit.linux._rtnetlink import RTM_NEWADDR, encode_address
+from vrrpkit.linux._rtnetlink import PROTOCOL, RTM_NEWADDR, AddressFact, encode_address
 from vrrpkit.linux._wire import NLM_F_CREATE
 from vrrpkit.runtime import Driver
 
@@ -555,6 +556,7 @@ def test_without_a_lease_an_address_stays_for_ever() -> None:
 HOLDER = """
 import asyncio, sys
 from ipaddress import ip_address
+from vrrpkit.linux._address_changes import is_leftover, is_ours
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.runtime import Driver
@@ -707,6 +709,46 @@ def test_a_sweep_without_rights_names_the_capability() -> None:
     with namespace() as ns, pytest.raises(PermissionError) as caught:
         in_netns(ns.name, lambda: without_capabilities(lambda: asyncio.run(scenario())))
     assert str(caught.value) == "change addresses: this needs CAP_NET_ADMIN (errno 1)"
+
+
+PERMANENT = 0x80
+
+
+@pytest.mark.parametrize(
+    ("flags", "protocol", "marked", "ours"),
+    [
+        (0, PROTOCOL, True, True),
+        (PERMANENT, PROTOCOL, True, True),
+        (0, 0, True, False),
+        (0, 18, True, False),
+        (0, 0, False, True),
+        (PERMANENT, 0, False, False),
+    ],
+)
+def test_an_address_is_ours_by_its_mark_or_where_there_is_none_by_its_lease(
+    flags: int, protocol: int, *, marked: bool, ours: bool
+) -> None:
+    assert is_ours(AddressFact(3, V4, 32, flags, 0, protocol), marked=marked) is ours
+
+
+@pytest.mark.parametrize(
+    ("length", "flags", "protocol", "lease", "marked", "left"),
+    [
+        (32, 0, PROTOCOL, None, True, True),
+        (24, PERMANENT, PROTOCOL, 30.0, True, True),
+        (32, 0, 18, 30.0, True, False),
+        (32, 0, 0, 30.0, False, True),
+        (24, 0, 0, 30.0, False, False),
+        (32, PERMANENT, 0, 30.0, False, False),
+        (32, PERMANENT, 0, None, False, True),
+        (32, 0, 0, None, False, False),
+    ],
+)
+def test_where_there_are_no_marks_a_leftover_is_exactly_what_we_would_add(  # noqa: PLR0913 - a table
+    length: int, flags: int, protocol: int, lease: float | None, *, marked: bool, left: bool
+) -> None:
+    fact = AddressFact(3, V4, length, flags, 0, protocol)
+    assert is_leftover(fact, Placement(address=V4), lease, marked=marked) is left
 
 
 # Thousands ------------------------------------------------------------------------------------------------------------

@@ -72,18 +72,17 @@ def carry_out(requests: Requests, tasks: Sequence[Task]) -> list[Holding]:
     return unrenewed
 
 
-def is_ours(fact: AddressFact) -> bool:
+def is_ours(fact: AddressFact, *, marked: bool) -> bool:
     """Whether an address must have come from this library: by its mark, or where there are none by its lease."""
-    return fact.virtual or (not marks_addresses() and not fact.permanent)
+    return fact.virtual if marked else not fact.permanent
 
 
-def is_leftover(fact: AddressFact, placement: Placement, lease: float | None) -> bool:
+def is_leftover(fact: AddressFact, placement: Placement, lease: float | None, *, marked: bool) -> bool:
     """Whether an earlier run has left this address.
 
-    Before kernel 5.18 an address does not say who added it: then it must be exactly what this placement and this
-    lease would make it.
+    Where addresses do not say who added them, it must be exactly what this placement and this lease would make it.
     """
-    if marks_addresses():
+    if marked:
         return fact.virtual
     return fact.prefix_length == placement.prefix_length and fact.permanent == (lease is None)
 
@@ -154,7 +153,7 @@ def _adopt(requests: Requests, holdings: Sequence[Holding]) -> None:
         twins = present.get((holding.device.index, placement.address), [])
         if isinstance(placement.address, IPv4Address):  # where the prefix length is a part of the identity
             twins = [fact for fact in twins if fact.prefix_length == placement.prefix_length]
-        if all(map(is_ours, twins)):
+        if all(is_ours(fact, marked=marks_addresses()) for fact in twins):
             ours.append(holding)
             misplaced += [fact for fact in twins if fact.prefix_length != placement.prefix_length]
         else:

@@ -35,6 +35,7 @@ class Device:
 
     name: str
     index: int
+    quiet_until: float = 0.0
     holdings: dict[Holding, None] = field(factory=dict, repr=False)
 
 

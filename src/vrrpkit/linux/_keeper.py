@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import IPv4Address
-from typing import assert_never
+from typing import Final, assert_never
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import KernelError
 from vrrpkit.keeping import Action, Event, ForeignDeletion, Held, Install, Keeping, KeepingDue, LetGo, Vanished, Yield
-from vrrpkit.linux._address_changes import Verb, is_leftover, remove_leftovers
+from vrrpkit.linux._address_changes import Verb, is_leftover, marks_addresses, remove_leftovers
 from vrrpkit.linux._address_worker import AddressWorker
 from vrrpkit.linux._holding import Condition, Device, Holding
 from vrrpkit.linux._links import LinkView, LinkWatcher
@@ -24,6 +24,8 @@ from vrrpkit.runtime import Driver, Seat
 __all__ = ["AddressKeeper"]
 
 log = logging.getLogger("vrrpkit.addresses")
+
+_QUIET: Final = 1.0  # seconds between two complaints
 
 
 class AddressKeeper:
@@ -52,6 +54,7 @@ class AddressKeeper:
         self, driver: Driver, watcher: LinkWatcher, *, netns: str | None = None, lease: float | None = 30.0
     ) -> None:
         keeping: Keeping[Holding] = Keeping(lease)
+        self._driver = driver
         self._lease = lease
         self._watcher = watcher
         self._worker = AddressWorker(self._not_renewed, netns)
@@ -134,7 +137,7 @@ class AddressKeeper:
             for name, placement in places
             if (name, placement.address) not in self._by_place
             for fact in self._watcher.find(name, placement.address)
-            if is_leftover(fact, placement, self._lease)
+            if is_leftover(fact, placement, self._lease, marked=marks_addresses())
         ]
         if facts:
             await self._worker.call(lambda requests: remove_leftovers(requests, facts))
@@ -190,13 +193,20 @@ class AddressKeeper:
             self._worker.renew((holding,))
             return
         if self._watcher.view(holding.device.name).up:
-            log.warning("%s: %s was removed by somebody else", holding.device.name, holding.placement)
+            self._complain(holding, f"{holding.device.name}: {holding.placement} was removed by somebody else")
         self._seat.post(Vanished(holding))
 
     def _not_renewed(self, holding: Holding) -> None:
         if not holding.released and holding.device.index:  # without its interface it has to wait for that
-            log.warning("%s", holding.error)
+            self._complain(holding, f"{holding.error}")
             self._seat.post(Vanished(holding))
+
+    def _complain(self, holding: Holding, text: str) -> None:
+        """Once a second for each interface: where one address has trouble, thousands may have it."""
+        now = self._driver.now()
+        if now >= holding.device.quiet_until:
+            holding.device.quiet_until = now + _QUIET
+            log.warning("%s", text)
 
     def _changed(self, device: Device, view: LinkView) -> None:
         """The interface is gone, or it was made anew: then nothing of what was on it is there."""

@@ -60,7 +60,7 @@ class Placement:
         scope: `global`, `site`, `link`, `host`, `nowhere` or the number.
         label: IPv4's name for the address, such as `eth0:vip`, at most 15 characters.
         dad: Whether IPv6 looks for duplicates before the address can be used. Off, as otherwise a take-over would
-            wait a second for it.
+            wait a second or two for it. A duplicate that is found is removed by the kernel, if there is a lease.
         noprefixroute: Add no route to the address's network.
         preferred_lifetime: Seconds for which new connections may leave from the address, `math.inf` for ever; each
             renewal of the lease counts anew. None follows keepalived: 0 for a /128, else for ever.
