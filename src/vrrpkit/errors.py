@@ -54,10 +54,7 @@ class InRange:
 
     def __call__(self, _instance: object, attribute: _Named, value: float) -> None:
         """Raise `ConfigError` for anything else."""
-        given: object = value
-        if isinstance(given, bool) or not isinstance(given, int | float) or not self.low <= given <= self.high:
-            unit = f" {self.unit}" if self.unit else ""
-            raise ConfigError(f"{attribute.name} must be {self.low:g}-{self.high:g}{unit}, got {value!r}")
+        check_number(attribute.name, value, self.low, self.high, self.unit)
 
 
 @define(frozen=True)
@@ -74,6 +71,12 @@ class Whole:
         if isinstance(given, bool) or not isinstance(given, int) or not self.low <= given <= self.high:
             remark = f" ({self.remark})" if self.remark else ""
             raise ConfigError(f"{attribute.name} must be {self.low}-{self.high}{remark}, got {value!r}")
+
+
+def check_number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
+    """Raise `ConfigError` for anything but a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f"{name} must be {low:g}-{high:g}{f' {unit}' if unit else ''}, got {value!r}")
 
 
 def check_count(name: str, value: Sized, low: int, high: int) -> None:

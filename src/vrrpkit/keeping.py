@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 from attrs import define, field
 
 from vrrpkit._cheap import value
-from vrrpkit.errors import ConfigError
+from vrrpkit.errors import check_number
 
 __all__ = [
     "Action",
@@ -126,8 +126,8 @@ class Keeping(Generic[A]):
 
     def __attrs_post_init__(self) -> None:
         """Check the lease."""
-        if self.lease is not None and not 3 <= self.lease <= 86400:
-            raise ConfigError(f"lease must be 3-86400 seconds, got {self.lease!r}")
+        if self.lease is not None:
+            check_number("lease", self.lease, 3, 86400, "seconds")
 
     @property
     def deadline(self) -> float | None:
