@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -601,7 +602,11 @@ def test_a_renewal_does_not_disturb_connections() -> None:
     async def scenario() -> None:
         async with machinery(ns, 3.0) as made:
             await made.manager().acquire([V4, V6])
-            connections = [await asyncio.to_thread(in_netns, ns.name, lambda v=v: connected(str(v))) for v in (V4, V6)]
+            connections = []
+            for address in (V4, V6):
+                # The kernel says that an IPv6 address is there a moment before it can be connected to.
+                await eventually(partial(can_connect, ns, address), f"{address} answers")
+                connections.append(connect(ns, address))
             end = time.monotonic() + 3.5
             while time.monotonic() < end:
                 for client, server in connections:
@@ -616,13 +621,29 @@ def test_a_renewal_does_not_disturb_connections() -> None:
         run(scenario())
 
 
-def connected(address: str) -> tuple[socket.socket, socket.socket]:
-    """Both ends of a connection to an address."""
-    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
-        client = socket.create_connection(server.getsockname()[:2], timeout=5)
-        accepted, _peer = server.accept()
-        accepted.settimeout(5)
-        return client, accepted
+def connect(ns: Namespace, address: IPAddress) -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection to an address of this namespace."""
+
+    def connected() -> tuple[socket.socket, socket.socket]:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        with socket.create_server((str(address), 0), family=family) as server:
+            client = socket.create_connection(server.getsockname()[:2], timeout=5)
+            accepted, _peer = server.accept()
+            accepted.settimeout(5)
+            return client, accepted
+
+    return in_netns(ns.name, connected)
+
+
+def can_connect(ns: Namespace, address: IPAddress) -> bool:
+    """Whether a connection to an address comes about."""
+    try:
+        ends = connect(ns, address)
+    except OSError:
+        return False
+    for end in ends:
+        end.close()
+    return True
 
 
 # What an earlier run has left -----------------------------------------------------------------------------------------
@@ -744,7 +765,7 @@ def test_an_address_is_ours_by_its_mark_or_where_there_is_none_by_its_lease(
         (32, 0, 0, None, False, False),
     ],
 )
-def test_where_there_are_no_marks_a_leftover_is_exactly_what_we_would_add(  # noqa: PLR0913 - a table
+def test_where_there_are_no_marks_a_leftover_is_exactly_what_we_would_add(
     length: int, flags: int, protocol: int, lease: float | None, *, marked: bool, left: bool
 ) -> None:
     fact = AddressFact(3, V4, length, flags, 0, protocol)
