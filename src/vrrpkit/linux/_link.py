@@ -45,6 +45,7 @@ class Link:
         self._ports: dict[int, LinkPort] = {}
         self._listeners: list[Callable[[Datagram], None]] = []
         self._index: int | None = None
+        self._up = False
         self._source: IPAddress | None = None
         self._receiver: socket.socket | None = None
         self._reader: Reader | None = None
@@ -63,9 +64,13 @@ class Link:
     def follow(self, view: LinkView, source: IPAddress | None) -> None:
         """Take note of the interface as it is now, and of the address to send from.
 
+        Nothing is sent while it is down: the kernel would keep a resignation to a unicast peer, and deliver it when
+        the link is back.
+
         Raises:
             PermissionError: Without CAP_NET_RAW.
         """
+        self._up = view.up
         if view.index != self._index:
             self._close_sockets()
             if view.index is not None:
@@ -124,8 +129,8 @@ class Link:
             OSError: At least one did not leave.
         """
         sender = self._sender
-        if sender is None:
-            raise OSError(errno.ENETDOWN, f"{self.interface} cannot send")
+        if sender is None or not self._up:
+            raise OSError(errno.ENETDOWN, f"{self.interface} is down")
         failure: OSError | None = None
         for octets, destination in messages:
             try:

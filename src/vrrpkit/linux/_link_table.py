@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from vrrpkit.addresses import Family, IPAddress, family_of
 from vrrpkit.linux._link_view import LinkView
-from vrrpkit.linux._rtnetlink import AddressFact, LinkFact, decode_address, index_of
+from vrrpkit.linux._rtnetlink import AddressFact, LinkFact, decode_address, index_of, without_lifetimes
 
 __all__ = ["LinkTable"]
 
@@ -18,6 +18,8 @@ _Kept: TypeAlias = dict[tuple[IPAddress, int], AddressFact]
 _LINK_LOCAL: Final = 2
 _SITE_LOCAL: Final = 5
 _GLOBAL: Final = 14
+
+_SPARE: Final = 1000
 
 
 class LinkTable:
@@ -30,6 +32,7 @@ class LinkTable:
         self._links: dict[int, LinkFact] = {}
         self._indexes: dict[str, int] = {}
         self._addresses: dict[int, _Kept] = {}
+        self._said: dict[bytes, AddressFact] = {}
 
     def index(self, name: str) -> int | None:
         """The number of the link of this name, if there is one."""
@@ -70,11 +73,15 @@ class LinkTable:
     def put_address(self, payload: bytes) -> AddressFact | None:
         """Take an address as it is now; return it, or None if it is known already or its link not followed."""
         kept = self._addresses.get(index_of(payload))
-        fact = None if kept is None else decode_address(payload)
-        if kept is None or fact is None:
+        if kept is None or self._is_known(payload, kept):
             return None
+        fact = decode_address(payload)
+        if fact is None:
+            return None
+        self._remember(payload, fact)
         before = kept.get(_key(fact))
         if before == fact:
+            kept[_key(fact)] = fact  # the one that is remembered
             return None
         if before is not None and before.secondary and not fact.secondary:
             del kept[_key(fact)]  # promoted, and now the last of the primary addresses
@@ -109,6 +116,16 @@ class LinkTable:
             return LinkView(name)
         link = self._links[index]
         return LinkView(name, index, link.up, link.mac, _listed(self._addresses.get(index, {})))
+
+    def _is_known(self, payload: bytes, kept: _Kept) -> bool:
+        """Whether this has been said before: at each renewal of a lease, of each address."""
+        fact = self._said.get(without_lifetimes(payload))
+        return fact is not None and kept.get(_key(fact)) is fact
+
+    def _remember(self, payload: bytes, fact: AddressFact) -> None:
+        if len(self._said) > 2 * sum(map(len, self._addresses.values())) + _SPARE:
+            self._said.clear()
+        self._said[without_lifetimes(payload)] = fact
 
     def _forget_name(self, index: int) -> LinkFact | None:
         before = self._links.get(index)

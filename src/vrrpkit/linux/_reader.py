@@ -109,7 +109,7 @@ class Reader:
         try:
             advert = decode(datagram)
         except PacketError as error:
-            port.receiver.rejected(error.reason, source, str(error))
+            port.receiver.rejected(error.reason, source, error.detail)
             return
         refusal = port.refuses(source, datagram.destination)
         if refusal is not None:

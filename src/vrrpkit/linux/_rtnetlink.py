@@ -31,6 +31,7 @@ __all__ = [
     "encode_address",
     "index_of",
     "link_query",
+    "without_lifetimes",
 ]
 
 RTM_NEWLINK: Final = 16
@@ -61,6 +62,8 @@ _ADDRESS: Final = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix le
 _INDEX: Final = struct.Struct("=4xI")  # where both have it
 _LIFETIMES: Final = struct.Struct("=IIII")  # struct ifa_cacheinfo: preferred, valid, created, updated
 _U32: Final = struct.Struct("=I")
+_CACHEINFO_SIZE: Final = 4 + _LIFETIMES.size
+_CACHEINFO_HEADER: Final = struct.pack("=HH", _CACHEINFO_SIZE, _IFA_CACHEINFO)
 _PARSERS: Final[Mapping[tuple[int, int], Callable[[bytes], IPAddress]]] = {
     (socket.AF_INET, 4): IPv4Address,
     (socket.AF_INET6, 16): IPv6Address,
@@ -181,6 +184,14 @@ def decode_address(payload: bytes) -> AddressFact | None:
     lifetimes = found.get(_IFA_CACHEINFO, b"")
     created = _LIFETIMES.unpack(lifetimes)[2] if len(lifetimes) == _LIFETIMES.size else 0
     return AddressFact(index, parse(octets), prefix_length, flags, scope, protocol[0], created)
+
+
+def without_lifetimes(payload: bytes) -> bytes:
+    """The payload about an address without what every renewal changes; equal ones say the same."""
+    # The last place that looks like the attribute's header is that header, or within the attribute: the kernel puts it
+    # behind all addresses. In the latter case the result is unique, and costs a second look.
+    at = payload.rfind(_CACHEINFO_HEADER)
+    return payload[:at] + payload[at + _CACHEINFO_SIZE :] if at >= 0 else payload
 
 
 def encode_address(  # noqa: PLR0913 - one argument for each thing the kernel takes

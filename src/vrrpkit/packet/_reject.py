@@ -37,9 +37,11 @@ class PacketError(VRRPKitError, ValueError):
 
     Attributes:
         reason: Which check failed.
+        detail: How, for people.
     """
 
     def __init__(self, reason: Reject, detail: str) -> None:
-        """Keep the reason; the detail is for people."""
+        """Keep the reason and the detail."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.detail = detail

@@ -51,6 +51,7 @@ log = logging.getLogger("vrrpkit.router")
 
 # How long the kernel may take for one change of addresses, and the pauses before it is asked again.
 _PATIENCE: Final = 10.0
+_TOO_LONG: Final = f"changing addresses took longer than {_PATIENCE:g} s"
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
 _REMEMBERED_CHANGES: Final = 1024
@@ -303,7 +304,7 @@ class VirtualRouter:
                 await self._addresses.acquire(addresses)
         except OSError as error:
             number = error.errno or errno.ETIMEDOUT
-            self._complain(str(error) or f"adding addresses took longer than {_PATIENCE:g} s")
+            self._complain(str(error) or _TOO_LONG)
             self._address_cause = f"addresses:{errno.errorcode.get(number, number)}"
             self._seat.post(FaultRaised(self._address_cause))
             self._retry.post(Failed())
@@ -315,7 +316,7 @@ class VirtualRouter:
             async with asyncio.timeout(_PATIENCE):
                 await self._addresses.release(addresses)
         except OSError as error:
-            self._complain(str(error) or f"removing addresses took longer than {_PATIENCE:g} s")
+            self._complain(str(error) or _TOO_LONG)
             self._unreleased = addresses
             self._retry.post(Failed())
         else:

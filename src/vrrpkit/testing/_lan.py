@@ -161,7 +161,7 @@ class MemoryTransport:
         try:
             advert = decoder.decode(datagram)
         except PacketError as error:
-            receiver.rejected(error.reason, datagram.source, str(error))
+            receiver.rejected(error.reason, datagram.source, error.detail)
             return
         why = refusal(self.peers, datagram.source, datagram.destination)
         if why is None:
