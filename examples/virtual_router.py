@@ -103,8 +103,10 @@ async def run(routers: list[argparse.Namespace]) -> None:
         loop.add_signal_handler(number, stop.set)
     async with Node(netns=routers[0].netns) as node:
         loop.add_signal_handler(signal.SIGUSR1, print_snapshots, node)
+        for options in routers:
+            await add(node, options)
         async with asyncio.TaskGroup() as reports:
-            for router in [await add(node, options) for options in routers]:
+            for router in node.routers:
                 reports.create_task(report(router))
             await stop.wait()
             await shut_down(*node.routers)

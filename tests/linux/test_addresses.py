@@ -109,9 +109,9 @@ def test_a_placement_that_cannot_be_is_refused_with_its_field_and_value(given: d
 class Machinery:
     """A driver, a watcher and a keeper in one namespace."""
 
-    def __init__(self, ns: Namespace, lease: float | None) -> None:
+    def __init__(self, ns: Namespace, lease: float | None, receive_buffer: int) -> None:
         self.driver = Driver()
-        self.watcher = LinkWatcher(ns.name)
+        self.watcher = LinkWatcher(ns.name, receive_buffer=receive_buffer)
         self.keeper = AddressKeeper(self.driver, self.watcher, netns=ns.name, lease=lease)
 
     def manager(
@@ -122,9 +122,11 @@ class Machinery:
 
 
 @asynccontextmanager
-async def machinery(ns: Namespace, lease: float | None = 30.0) -> AsyncIterator[Machinery]:
+async def machinery(
+    ns: Namespace, lease: float | None = 30.0, receive_buffer: int = 8 << 20
+) -> AsyncIterator[Machinery]:
     """The same, closed in the end."""
-    made = Machinery(ns, lease)
+    made = Machinery(ns, lease, receive_buffer)
     try:
         yield made
     finally:
@@ -334,6 +336,22 @@ def test_an_address_that_somebody_else_removes_is_put_back(lease: float | None) 
 
 
 @kernel
+def test_what_is_removed_while_news_is_lost_is_put_back() -> None:
+    async def scenario() -> None:
+        async with machinery(ns, None, receive_buffer=4096) as made:
+            manager = made.manager()
+            await manager.acquire(many(300))
+            await found(made, IPv4Address("10.1.1.43"))
+            ns.ip(*(f"addr del {address}/32 dev eth0" for address in many(200)))
+            await eventually(lambda: len(ns.shown()) == 300, "all are back")
+            await manager.release(many(300))
+            assert ns.shown() == set()
+
+    with namespace() as ns:
+        run(scenario())
+
+
+@kernel
 def test_an_address_can_be_yielded() -> None:
     async def scenario() -> None:
         async with machinery(ns) as made:
@@ -456,6 +474,22 @@ def test_a_manager_that_is_closed_lets_go() -> None:
             manager.close()
             manager.close()
             await eventually(lambda: ns.shown() == set(), "it is removed")
+
+    with namespace() as ns:
+        run(scenario())
+
+
+@kernel
+def test_a_closed_keeper_says_so_and_does_nothing() -> None:
+    async def scenario() -> None:
+        async with machinery(ns) as made:
+            manager = made.manager()
+            made.keeper.close()
+            with pytest.raises(RuntimeError, match="the keeper of these addresses is closed"):
+                await manager.acquire([V4])
+            with pytest.raises(RuntimeError, match="the keeper of these addresses is closed"):
+                await manager.sweep([V4])
+        assert ns.shown() == set()
 
     with namespace() as ns:
         run(scenario())

@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final, TypeVar
 
 from attrs import define
@@ -49,10 +51,13 @@ class AddressWorker:
         self._on_unrenewed = on_unrenewed
         self._loop = asyncio.get_running_loop()
         self._requests = Requests(netns=netns)
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="vrrpkit-addresses")
+        # Not an executor: waking this one takes a third of the time.
+        self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        Thread(target=self._obey, name="vrrpkit addresses", daemon=True).start()
         self._jobs: deque[_Job] = deque()
         self._renewals: deque[Holding] = deque()
         self._draining = False
+        self._closed = False
         self.port: Final = self._requests.port
 
     def change(self, verb: Verb, holdings: Sequence[Holding], then: Callable[[], None]) -> asyncio.Future[None]:
@@ -76,20 +81,41 @@ class AddressWorker:
 
     async def call(self, function: Callable[[Requests], T]) -> T:
         """Have the thread call this with its socket, between two batches."""
-        return await self._loop.run_in_executor(self._executor, function, self._requests)
+        called: Future[T] = Future()
+
+        def call() -> None:
+            try:
+                called.set_result(function(self._requests))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
+                called.set_exception(error)
+
+        self._order(call)
+        return await asyncio.shield(asyncio.wrap_future(called))
 
     def close(self) -> None:
         """Finish what was asked for, then close the socket, without waiting."""
-        self._executor.submit(self._requests.close)
-        self._executor.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            self._orders.put(self._requests.close)
+            self._orders.put(None)
 
     def _start(self) -> None:
         if not self._draining:
             self._draining = True
-            self._executor.submit(self._drain)
+            self._order(self._drain)
+
+    def _order(self, order: Callable[[], None]) -> None:
+        if self._closed:
+            raise RuntimeError("the keeper of these addresses is closed")
+        self._orders.put(order)
+
+    def _obey(self) -> None:
+        """In the thread, like all that follows up to `_finish()`."""
+        while (order := self._orders.get()) is not None:
+            order()
 
     def _drain(self) -> None:
-        """In the thread: work until nothing is left."""
+        """Work until nothing is left."""
         while True:
             while self._jobs or self._renewals:
                 self._work(self._next_jobs())
