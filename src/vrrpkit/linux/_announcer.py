@@ -18,6 +18,7 @@ from vrrpkit.announce import (
 )
 from vrrpkit.linux._links import LinkView
 from vrrpkit.linux._netns import in_netns
+from vrrpkit.linux._sockets import raw_socket
 from vrrpkit.packet import announcement_frame
 from vrrpkit.runtime import Driver, Seat
 
@@ -70,8 +71,7 @@ class DeviceAnnouncer:
         self._close_socket()
 
     def _open(self) -> socket.socket:
-        # Protocol 0 receives nothing.
-        announcer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+        announcer = raw_socket(socket.AF_PACKET, 0)  # protocol 0 receives nothing
         announcer.bind((self._device, 0))
         return announcer
 

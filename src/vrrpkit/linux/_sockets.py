@@ -121,13 +121,7 @@ def set_vrids(receiver: socket.socket, family: Family, vrids: Collection[int] | 
 
 
 def _raw_socket(interface: str, family: Family) -> socket.socket:
-    address_family = socket.AF_INET if family is Family.IPV4 else socket.AF_INET6
-    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    try:
-        raw = socket.socket(address_family, kind, VRRP_PROTOCOL)
-    except PermissionError as error:
-        text = "opening a VRRP socket needs CAP_NET_RAW"
-        raise PermissionError(error.errno, text) from error
+    raw = raw_socket(socket.AF_INET if family is Family.IPV4 else socket.AF_INET6, VRRP_PROTOCOL)
     try:
         _attach(raw, [_REJECT])
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
@@ -136,6 +130,18 @@ def _raw_socket(interface: str, family: Family) -> socket.socket:
         raw.close()
         raise
     return raw
+
+
+def raw_socket(family: int, protocol: int) -> socket.socket:
+    """A raw socket that never blocks.
+
+    Raises:
+        PermissionError: Without CAP_NET_RAW, and the text says so.
+    """
+    try:
+        return socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    except PermissionError as error:
+        raise PermissionError(error.errno, "opening a raw socket needs CAP_NET_RAW") from error
 
 
 def _discard_early(raw: socket.socket) -> None:
