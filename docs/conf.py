@@ -11,6 +11,7 @@ import enum
 import importlib
 import importlib.metadata
 import ipaddress
+import re
 import sys
 import types
 import typing
@@ -63,26 +64,46 @@ OUTSIDE_NAMES = {
     for name in dir(module)
     if name[0].isupper()
 }
-nitpick_ignore = [("py:class", name) for name in sorted(OUTSIDE_NAMES)]
+# Aliases that a signature shows by name, and that are spelled out nowhere else.
+ALIASES = ("JSON", "What")
+nitpick_ignore = [("py:class", name) for name in sorted(OUTSIDE_NAMES.union(ALIASES))]
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(OUTSIDE))})\..*"),
-    ("py:(class|obj)", r"(.*\.)?_?[A-Z](_co|_contra)?"),  # type variables
+    ("py:(class|obj)", r"(.*\.)?_?[A-Z](_co|_contra|s)?"),  # type variables
 ]
 
-# The packages with a page under reference/. A name is described on the first page that exports it.
+# The modules with a page under reference/. A name is described on the first page that exports it.
 PUBLIC = (
+    "vrrpkit.errors",
+    "vrrpkit.addresses",
+    "vrrpkit.machine",
     "vrrpkit.packet",
     "vrrpkit.election",
     "vrrpkit.announce",
+    "vrrpkit.keeping",
+    "vrrpkit.stats",
     "vrrpkit.runtime",
     "vrrpkit.linux",
     "vrrpkit.testing",
     "vrrpkit",
 )
+EXPORTS = {
+    module: {name: getattr(importlib.import_module(module), name) for name in importlib.import_module(module).__all__}
+    for module in PUBLIC
+}
+# Where a bare name leads to. Two machines have an `Event` and an `Action`; the election's are meant then.
 HOMES: dict[str, str] = {}
-for _module in PUBLIC:
-    for _name in importlib.import_module(_module).__all__:
+for _module, _names in EXPORTS.items():
+    for _name in _names:
         HOMES.setdefault(_name, _module)
+
+# What only other parts of the package call: it takes and returns what is not public.
+INTERNAL = {"AddressKeeper": frozenset({"use", "hold", "install", "release", "abandon", "sweep"})}
+
+
+def home_of(name: str, value: object) -> str:
+    """The first module that exports this very thing under this name."""
+    return next(module for module, names in EXPORTS.items() if names.get(name, EXPORTS) is value)
 
 
 def find_home(
@@ -106,22 +127,55 @@ def choose(app: "Sphinx", what: str, name: str, obj: object, skip: bool, options
     """Describe each exported name, on one page only, and each member of an enum, documented or not."""
     del skip, options
     if what == "module":
-        return app.env.docname == "reference/vrrpkit" and HOMES.get(name) != "vrrpkit"
+        page = app.env.docname.rpartition("/")[2]
+        return home_of(name, obj) not in {page, f"vrrpkit.{page}"}
+    owner = getattr(obj, "__qualname__", "").rpartition(".")[0]
+    if name in INTERNAL.get(owner, ()):
+        return True
     return False if isinstance(obj, enum.Enum) else None
+
+
+def prepare(
+    app: "Sphinx", what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Make reStructuredText of our docstrings, before napoleon reads them.
+
+    An indented paragraph is code, a plural may follow a name at once, and a colon in the first line of a property
+    does not separate its type.
+    """
+    del app, name, obj, options
+    lines[:] = [*literal_blocks(re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line) for line in lines)]
+    if what in {"attribute", "property", "data"} and lines and ":" in lines[0]:
+        lines.insert(0, "\\ ")  # nothing, but it has no colon
+
+
+def literal_blocks(lines: collections.abc.Iterable[str]) -> collections.abc.Iterator[str]:
+    """Announce what is indented after an empty line as code."""
+    before, gap = "", False
+    for line in lines:
+        if line.startswith(" ") and gap and before and not before.startswith(" "):
+            yield from ("::", "")
+        yield line
+        gap = not line.strip()
+        before = before if gap else line
 
 
 def complete(
     app: "Sphinx", what: str, name: str, obj: types.ModuleType, options: object, lines: list[str]
 ) -> None:
-    """Add to a package's docstring what autodoc passes over: headline names, type aliases, constants."""
+    """Add to a module's docstring what autodoc passes over: headline names, type aliases, constants."""
     del app, options
     if what != "module":
         return
-    elsewhere = [export for export in obj.__all__ if HOMES.get(export, name) != name]
-    lines += ["", *(f"* :py:obj:`{HOMES[export]}.{export}`" for export in elsewhere), ""]
-    for export in sorted(set(obj.__all__).difference(elsewhere)):
-        value = getattr(obj, export)
-        if isinstance(value, types.UnionType | types.GenericAlias):
+    exports = EXPORTS[name]
+    homes = {export: home_of(export, value) for export, value in exports.items()}
+    lines += ["", *(f"* :py:obj:`{home}.{export}`" for export, home in homes.items() if home != name), ""]
+    for export, value in exports.items():
+        if homes[export] != name:
+            continue
+        if isinstance(value, typing.NewType):
+            about = ["", *comment(export), "", f"A type of its own for {restify(value.__supertype__, 'smart')}."]
+        elif isinstance(value, types.UnionType | types.GenericAlias) or typing.get_origin(value) is not None:
             about = ["", *comment(export), "", f"Alias of {restify(value, 'smart')}."]
         elif not isinstance(value, type) and not callable(value):
             about = [f":value: {value!r}", "", *comment(export)]
@@ -144,4 +198,5 @@ def setup(app: "Sphinx") -> None:
     """Register the functions above."""
     app.connect("missing-reference", find_home)
     app.connect("autodoc-skip-member", choose)
+    app.connect("autodoc-process-docstring", prepare, priority=400)
     app.connect("autodoc-process-docstring", complete)

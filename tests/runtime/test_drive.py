@@ -52,6 +52,7 @@ class Bell:
 class HandClock:
     """A clock that the test turns by hand."""
 
+    lead: float = 0.0
     time: float = 0.0
     alarm: float | None = None
     ring: Callable[[], None] = field(default=lambda: None)
@@ -235,3 +236,45 @@ def test_drive_hears_what_came_during_a_stall_before_it_judges() -> None:
 
     state, deadline = run_virtual(scenario())
     assert (state, deadline) == (State.BACKUP, 63.609375)
+
+
+def test_judgement_is_waited_out_on_a_clock_with_a_lead() -> None:
+    """The alarm rings early; the machine is told its deadline and not before."""
+
+    @define
+    class CreepingClock(HandClock):
+        def now(self) -> float:
+            self.time += 0.125
+            return self.time
+
+    clock, bell = CreepingClock(lead=0.5), Bell([3.0])
+    Driver(clock).seat(bell, lambda _action: None, tick="tick")
+    assert clock.alarm == 2.5
+    clock.time = 2.5
+    clock.ring()
+    assert bell.rung == [3.25]  # each look at this clock takes 0.125
+
+
+def test_duties_that_are_near_are_done_in_passing_at_their_own_time() -> None:
+    clock = HandClock()
+    driver = Driver(clock)
+    first, second, third = Bell([1.0, 2.0]), Bell([1.00390625, 2.00390625]), Bell([1.015625])
+    for bell in (first, second, third):
+        driver.seat(bell, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.0078125)
+    clock.turn_to(1.0)
+    assert (first.rung, second.rung, third.rung) == ([1.0], [1.00390625], [])
+    assert clock.alarm == 1.015625
+    clock.turn_to(2.0)
+    assert (first.rung, second.rung) == ([1.0, 2.0], [1.00390625, 2.00390625])
+
+
+def test_judgement_is_never_early() -> None:
+    clock = HandClock()
+    driver = Driver(clock)
+    duty, judgement = Bell([1.0]), Bell([1.00390625])
+    driver.seat(duty, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.01)
+    driver.seat(judgement, lambda _action: None, tick="tick", leeway=lambda: 0.01)
+    clock.turn_to(1.0)
+    assert (duty.rung, judgement.rung) == ([1.0], [])
+    clock.turn_to(1.5)
+    assert judgement.rung == [1.00390625]

@@ -42,7 +42,9 @@ class DeviceAnnouncer:
     def __init__(self, driver: Driver, device: str, *, gap: float = 0.0, netns: str | None = None) -> None:
         self._device = device
         self._netns = netns
-        self._seat: Seat[Event, Announce] = driver.seat(AnnounceSchedule(gap), self._send, tick=AnnouncementDue())
+        self._seat: Seat[Event, Announce] = driver.seat(
+            AnnounceSchedule(gap), self._send, tick=AnnouncementDue(), judges=lambda: False
+        )
         self._socket: socket.socket | None = None
         self._index: int | None = None
         self._mac = _NO_MAC

@@ -58,7 +58,9 @@ class AddressKeeper:
         self._lease = lease
         self._watcher = watcher
         self._worker = AddressWorker(self._not_renewed, netns)
-        self._seat: Seat[Event[Holding], Action[Holding]] = driver.seat(keeping, self._perform, tick=KeepingDue())
+        self._seat: Seat[Event[Holding], Action[Holding]] = driver.seat(
+            keeping, self._perform, tick=KeepingDue(), judges=lambda: False
+        )
         self._stops = [watcher.on_address_gone(self._gone)]
         self._devices: dict[str, Device] = {}
         self._by_place: dict[tuple[str, IPAddress], Holding] = {}

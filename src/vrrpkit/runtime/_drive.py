@@ -18,9 +18,14 @@ __all__ = ["Driver", "Inbox", "LoopClock", "Seat", "drive"]
 E = TypeVar("E")
 A = TypeVar("A")
 
+# How early a duty may be done at most, in seconds.
+_LEEWAY: Final = 0.01
+
 
 class LoopClock:
     """The event loop's own clock. asyncio rounds its alarms up to whole milliseconds."""
+
+    lead: Final = 0.0
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -53,10 +58,15 @@ def _silence() -> None:
 class Driver:
     """Drives any number of machines on one clock with one alarm, in the thread of the running event loop.
 
-    Thousands of machines cost what their events cost: a machine that has nothing to decide wakes nobody. When the
-    alarm rings, the sources are drained first and the machines tick last, so that a process that was stopped for a
-    while hears what its peers said meanwhile before it believes that they are dead. Actions are performed at once,
-    so performing must never wait; what takes time belongs to a task of its own.
+    Thousands of machines cost what their events cost: a machine that has nothing to decide wakes nobody, and those
+    whose deadlines lie close together share a wake-up.
+
+    A deadline is a duty, such as the next advertisement, or a judgement on what was not heard. Before a judgement the
+    sources are drained, so that a process that was stopped for a while hears what its peers said meanwhile before it
+    believes that they are dead. And a judgement is on time: if the clock has a lead, the driver wakes up that much
+    earlier, and waits out what is left without sleeping.
+
+    Actions are performed at once, so performing must never wait; what takes time belongs to a task of its own.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -79,6 +89,7 @@ class Driver:
         *,
         tick: E,
         judges: Callable[[], bool] = lambda: True,
+        leeway: Callable[[], float] = lambda: 0.0,
     ) -> Seat[E, A]:
         """Give a machine a seat: from now on its deadlines are kept.
 
@@ -86,15 +97,16 @@ class Driver:
             machine: The machine.
             perform: Does one action, without waiting. It may post to any seat, its own included.
             tick: The event that tells the machine that its deadline has come.
-            judges: Whether the deadline is one that news could still move, so that the sources must be heard first;
-                a duty such as the next advertisement does not wait for them.
+            judges: Whether the present deadline is one that news could still move.
+            leeway: How many seconds before its deadline a duty may be done in passing, at most 0.01. The machine is
+                told the deadline's own time then.
         """
-        seat = Seat(self, machine, perform, tick, judges)
+        seat = Seat(self, machine, perform, tick, judges, leeway)
         self._keep(seat)
         return seat
 
     def add_source(self, drain: Callable[[], None]) -> None:
-        """Call `drain` before any machine ticks; it posts what has come in and returns without waiting."""
+        """Call `drain` before a judgement; it posts what has come in and returns without waiting."""
         self._sources.append(drain)
 
     def remove_source(self, drain: Callable[[], None]) -> None:
@@ -118,40 +130,62 @@ class Driver:
             self._serial += 1
             heappush(self._heap, (deadline, self._serial, seat))
             if deadline < self._alarm:
-                self._set_alarm(deadline)
+                self._set_alarm()
 
-    def _set_alarm(self, at: float) -> None:
+    def _set_alarm(self) -> None:
+        if not self._heap:
+            self._alarm = inf
+            self._clock.wake_at(None)
+            return
+        at, _serial, seat = self._heap[0]
         self._alarm = at
-        self._clock.wake_at(None if at == inf else at)
+        self._clock.wake_at(at - self._clock.lead if seat.judges() else at)
 
     def _fire(self) -> None:
         self._alarm = -inf  # while seats tick, nobody needs to set it
-        due, judging = self._due()
-        if judging:
+        duties, judgements, soonest = self._due()
+        for seat in duties:
+            self._shielded(seat.tick)
+        if judgements:
+            now = self._clock.now
+            while now() < soonest:
+                continue
             for drain in self._sources:
                 self._shielded(drain)
-        now = self._clock.now()
-        for seat in due:
-            self._shielded(seat.tick, now)
-        self._set_alarm(self._heap[0][0] if self._heap else inf)
+            for seat in judgements:
+                self._shielded(seat.tick)
+        self._set_alarm()
 
-    def _due(self) -> tuple[list[Seat[Any, Any]], bool]:
-        """Whose deadline has come, and whether one of them judges."""
-        now, heap = self._clock.now(), self._heap
-        due = []
-        judging = False
-        while heap and heap[0][0] <= now:
+    def _due(self) -> tuple[list[Seat[Any, Any]], list[Seat[Any, Any]], float]:
+        """The duties that may be done now, the judgements that are due or imminent, and when the first of them is."""
+        heap, now = self._heap, self._clock.now()
+        duties, judgements, others = [], [], []
+        soonest = inf
+        while heap and heap[0][0] <= now + _LEEWAY:
             at, _serial, seat = heappop(heap)
-            if at == seat.queued_at:
-                seat.queued_at = inf
-                due.append(seat)
-                judging = judging or seat.judges()
-        return due, judging
+            if at != seat.queued_at:
+                continue
+            seat.queued_at = inf
+            deadline = seat.deadline
+            if deadline is None:
+                continue
+            if seat.judges():
+                if deadline <= now + self._clock.lead:
+                    judgements.append(seat)
+                    soonest = min(soonest, deadline)
+                    continue
+            elif deadline - seat.leeway() <= now:
+                duties.append(seat)
+                continue
+            others.append(seat)
+        for seat in others:
+            self._keep(seat)
+        return duties, judgements, soonest
 
-    def _shielded(self, step: Callable[..., None], *args: float) -> None:
+    def _shielded(self, step: Callable[[], None]) -> None:
         """A defect in one machine's surroundings must not silence the others."""
         try:
-            step(*args)
+            step()
         except Exception as error:  # noqa: BLE001 - told to the loop's handler, as for any callback
             context = {"message": f"vrrpkit driver: {step!r} failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -167,10 +201,12 @@ class Seat(Generic[E, A]):
         perform: Callable[[A], None],
         tick: E,
         judges: Callable[[], bool],
+        leeway: Callable[[], float],
     ) -> None:
         """See `Driver.seat()`."""
         self.queued_at = inf
         self.judges: Final = judges
+        self.leeway: Final = leeway
         self._driver = driver
         self._machine = machine
         self._perform = perform
@@ -192,13 +228,13 @@ class Seat(Generic[E, A]):
         Raises:
             ConfigError: The machine refuses the event; see its `handle()`.
         """
-        self._feed(event, None)
+        self._feed(event, self._driver.now())
 
-    def tick(self, now: float) -> None:
-        """Tell the machine the time, if its deadline has come."""
-        deadline = self.deadline
-        if deadline is not None and deadline <= now:
-            self._feed(self._tick, now)
+    def tick(self) -> None:
+        """Tell the machine that its deadline has come, if it has, or may be done in passing."""
+        now, deadline = self._driver.now(), self.deadline
+        if deadline is not None and (deadline <= now or (not self.judges() and deadline - self.leeway() <= now)):
+            self._feed(self._tick, max(deadline, now))
         else:
             self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
 
@@ -207,7 +243,7 @@ class Seat(Generic[E, A]):
         self._left = True
         self._waiting.clear()
 
-    def _feed(self, event: E, now: float | None) -> None:
+    def _feed(self, event: E, now: float) -> None:
         if self._left:
             return
         if self._busy:
@@ -217,13 +253,13 @@ class Seat(Generic[E, A]):
         try:
             self._take(event, now)
             while self._waiting:
-                self._take(self._waiting.popleft(), None)
+                self._take(self._waiting.popleft(), self._driver.now())
         finally:
             self._busy = False
             self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
 
-    def _take(self, event: E, now: float | None) -> None:
-        for action in self._machine.handle(event, self._driver.now() if now is None else now):
+    def _take(self, event: E, now: float) -> None:
+        for action in self._machine.handle(event, now):
             self._perform(action)
 
 

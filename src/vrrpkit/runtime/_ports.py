@@ -15,6 +15,11 @@ __all__ = ["AddressManager", "Announcer", "Clock", "Receiver", "Transport"]
 class Clock(Protocol):
     """A monotonic clock with one alarm."""
 
+    @property
+    def lead(self) -> float:
+        """How many seconds before a moment that matters it should ring; 0 if it cannot be waited out."""
+        ...
+
     def now(self) -> float:
         """Seconds since any moment; never goes back."""
         ...

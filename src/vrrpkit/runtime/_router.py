@@ -54,6 +54,8 @@ _PATIENCE: Final = 10.0
 _TOO_LONG: Final = f"changing addresses took longer than {_PATIENCE:g} s"
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
+# The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
+_LEEWAY: Final = 0.01
 _REMEMBERED_CHANGES: Final = 1024
 
 
@@ -102,10 +104,11 @@ class VirtualRouter:
             self._perform,
             tick=TimerFired(),
             judges=lambda: isinstance(self._election.phase, Backup),
+            leeway=lambda: self._election.config.advert_interval * _LEEWAY,
         )
         self._gate = Gate(self._election, self.counters, self.name)
         self._retry: Seat[BackoffEvent, TryAgain] = self._driver.seat(
-            Backoff(_FIRST_RETRY, _LONGEST_RETRY), self._try_again, tick=BackoffDue()
+            Backoff(_FIRST_RETRY, _LONGEST_RETRY), self._try_again, tick=BackoffDue(), judges=lambda: False
         )
         self._to_do: deque[Action] = deque()
         self._worker: asyncio.Task[None] | None = None
