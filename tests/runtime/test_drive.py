@@ -252,12 +252,12 @@ def test_judgement_is_waited_out_on_a_clock_with_a_lead() -> None:
     assert clock.alarm == 2.5
     clock.time = 2.5
     clock.ring()
-    assert bell.rung == [3.25]  # each look at this clock takes 0.125
+    assert bell.rung == [3.125]  # each look at this clock takes 0.125
 
 
 def test_duties_that_are_near_are_done_in_passing_at_their_own_time() -> None:
     clock = HandClock()
-    driver = Driver(clock)
+    driver = Driver(clock, share_wakeups=True)
     first, second, third = Bell([1.0, 2.0]), Bell([1.00390625, 2.00390625]), Bell([1.015625])
     for bell in (first, second, third):
         driver.seat(bell, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.0078125)
@@ -270,7 +270,7 @@ def test_duties_that_are_near_are_done_in_passing_at_their_own_time() -> None:
 
 def test_judgement_is_never_early() -> None:
     clock = HandClock()
-    driver = Driver(clock)
+    driver = Driver(clock, share_wakeups=True)
     duty, judgement = Bell([1.0]), Bell([1.00390625])
     driver.seat(duty, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.01)
     driver.seat(judgement, lambda _action: None, tick="tick", leeway=lambda: 0.01)

@@ -18,9 +18,6 @@ __all__ = ["Driver", "Inbox", "LoopClock", "Seat", "drive"]
 E = TypeVar("E")
 A = TypeVar("A")
 
-# How early a duty may be done at most, in seconds.
-_LEEWAY: Final = 0.01
-
 
 class LoopClock:
     """The event loop's own clock. asyncio rounds its alarms up to whole milliseconds."""
@@ -58,8 +55,7 @@ def _silence() -> None:
 class Driver:
     """Drives any number of machines on one clock with one alarm, in the thread of the running event loop.
 
-    Thousands of machines cost what their events cost: a machine that has nothing to decide wakes nobody, and those
-    whose deadlines lie close together share a wake-up.
+    Thousands of machines cost what their events cost: a machine that has nothing to decide wakes nobody.
 
     A deadline is a duty, such as the next advertisement, or a judgement on what was not heard. Before a judgement the
     sources are drained, so that a process that was stopped for a while hears what its peers said meanwhile before it
@@ -67,10 +63,14 @@ class Driver:
     earlier, and waits out what is left without sleeping.
 
     Actions are performed at once, so performing must never wait; what takes time belongs to a task of its own.
+
+    Args:
+        clock: The clock; the running event loop's when None.
+        share_wakeups: Whether to do duties early by their leeway, so that many share a wake-up.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        """Use a clock, or the running event loop's."""
+    def __init__(self, clock: Clock | None = None, *, share_wakeups: bool = False) -> None:
+        self.share_wakeups: Final = share_wakeups
         self._clock: Clock = LoopClock() if clock is None else clock
         self._clock.start(self._fire)
         self._sources: list[Callable[[], None]] = []
@@ -98,8 +98,8 @@ class Driver:
             perform: Does one action, without waiting. It may post to any seat, its own included.
             tick: The event that tells the machine that its deadline has come.
             judges: Whether the present deadline is one that news could still move.
-            leeway: How many seconds before its deadline a duty may be done in passing, at most 0.01. The machine is
-                told the deadline's own time then.
+            leeway: How many seconds before its deadline a duty may be done, so that many share a wake-up. It is done
+                at the last multiple of the leeway; the machine is told the deadline's own time.
         """
         seat = Seat(self, machine, perform, tick, judges, leeway)
         self._keep(seat)
@@ -124,12 +124,12 @@ class Driver:
         A deadline that moved later, as a Backup's does with every advertisement, costs nothing here: the old entry
         stays, and is moved when it comes up.
         """
-        deadline = seat.deadline
-        if deadline is not None and deadline < seat.queued_at:
-            seat.queued_at = deadline
+        at = seat.due_at
+        if at is not None and at < seat.queued_at:
+            seat.queued_at = at
             self._serial += 1
-            heappush(self._heap, (deadline, self._serial, seat))
-            if deadline < self._alarm:
+            heappush(self._heap, (at, self._serial, seat))
+            if at < self._alarm:
                 self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -161,23 +161,19 @@ class Driver:
         heap, now = self._heap, self._clock.now()
         duties, judgements, others = [], [], []
         soonest = inf
-        while heap and heap[0][0] <= now + _LEEWAY:
+        while heap and heap[0][0] <= now + self._clock.lead:
             at, _serial, seat = heappop(heap)
             if at != seat.queued_at:
                 continue
             seat.queued_at = inf
-            deadline = seat.deadline
-            if deadline is None:
-                continue
-            if seat.judges():
-                if deadline <= now + self._clock.lead:
-                    judgements.append(seat)
-                    soonest = min(soonest, deadline)
-                    continue
-            elif deadline - seat.leeway() <= now:
+            at = inf if (due_at := seat.due_at) is None else due_at
+            if at <= now + self._clock.lead and seat.judges():
+                judgements.append(seat)
+                soonest = min(soonest, at)
+            elif at <= now:
                 duties.append(seat)
-                continue
-            others.append(seat)
+            else:
+                others.append(seat)
         for seat in others:
             self._keep(seat)
         return duties, judgements, soonest
@@ -216,9 +212,13 @@ class Seat(Generic[E, A]):
         self._left = False
 
     @property
-    def deadline(self) -> float | None:
-        """The machine's deadline; None once the seat is left."""
-        return None if self._left else self._machine.deadline
+    def due_at(self) -> float | None:
+        """When to tick: at the machine's deadline, or for a duty with leeway at the last multiple of that."""
+        deadline = None if self._left else self._machine.deadline
+        if deadline is None or self.judges():
+            return deadline
+        leeway = self.leeway() if self._driver.share_wakeups else 0.0
+        return deadline // leeway * leeway if leeway else deadline
 
     def post(self, event: E) -> None:
         """Feed one event and perform what follows.
@@ -231,9 +231,9 @@ class Seat(Generic[E, A]):
         self._feed(event, self._driver.now())
 
     def tick(self) -> None:
-        """Tell the machine that its deadline has come, if it has, or may be done in passing."""
-        now, deadline = self._driver.now(), self.deadline
-        if deadline is not None and (deadline <= now or (not self.judges() and deadline - self.leeway() <= now)):
+        """Tell the machine that its deadline has come, if it has."""
+        now, due_at, deadline = self._driver.now(), self.due_at, self._machine.deadline
+        if due_at is not None and deadline is not None and due_at <= now:
             self._feed(self._tick, max(deadline, now))
         else:
             self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
