@@ -129,7 +129,14 @@ def test_wish_does_not_outlive_a_restart() -> None:
     election = active()
     election.handle(SteppedDown(), 0.5)
     election.handle(Shutdown(), 1.0)
-    election.handle(SteppedDown(), 1.5)
+    election.handle(Startup(), 2.0)
+    election.handle(heard(50), 3.0)
+    assert standing(election) == (State.BACKUP, 5.609375)
+
+
+def test_stepping_down_before_the_start_means_nothing() -> None:
+    election = router()
+    election.handle(SteppedDown(), 1.0)
     election.handle(Startup(), 2.0)
     election.handle(heard(50), 3.0)
     assert standing(election) == (State.BACKUP, 5.609375)

@@ -240,6 +240,12 @@ def test_backup_that_becomes_owner_during_the_delay_waits_for_its_end() -> None:
     assert standing(election) == (State.BACKUP, 10.0)
 
 
+def test_backup_that_becomes_owner_at_the_end_of_the_delay_waits_no_longer() -> None:
+    election = backup(startup_delay=10.0)
+    election.handle(Reconfigured(config(priority=255, startup_delay=10.0)), 10.0)
+    assert standing(election) == (State.ACTIVE, 11.0)
+
+
 def test_owner_that_waits_for_the_end_of_the_delay_waits_for_nothing_else() -> None:
     """No silence limit runs for it, so none can grow with the interval."""
     election = backup(priority=255, startup_delay=10.0)

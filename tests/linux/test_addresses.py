@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +25,11 @@ from tests.linux.support import LOOPS, Namespace, eventually, namespace, run, wi
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import ConfigError, KernelError
 from vrrpkit.keeping import ForeignDeletion
-from vrrpkit.linux._address_changes import is_leftover, is_ours
+from vrrpkit.linux._address_changes import Verb, is_leftover, is_ours
+from vrrpkit.linux._address_worker import AddressWorker
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
+from vrrpkit.linux._dumps import find_link
+from vrrpkit.linux._holding import Condition, Device, Holding
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.linux._netlink import Requests
 from vrrpkit.linux._netns import in_netns
@@ -551,6 +555,58 @@ def test_a_cancelled_acquire_can_be_repeated() -> None:
         run(scenario())
 
 
+@kernel
+def test_a_refusal_that_comes_late_does_not_concern_the_next_holder() -> None:
+    async def scenario() -> None:
+        async with machinery(ns) as made:
+            placement = Placement(address=V4, device="eth9")
+            one, two = made.manager(placement), made.manager(placement)
+            acquiring = asyncio.create_task(one.acquire([V4]))
+            await asyncio.sleep(0)
+            acquiring.cancel()
+            one.close()
+            ns.ip("link add eth9 type bridge")
+            await two.acquire([V4])
+            await eventually(lambda: made.watcher.find("eth9", V4), "it is known")
+            ns.ip("addr del 192.0.2.10/32 dev eth9")
+            await eventually(lambda: ns.shown("eth9") == {"192.0.2.10/32"}, "it is back")
+
+    with namespace() as ns:
+        run(scenario())
+
+
+@kernel
+def test_what_is_asked_for_while_the_thread_is_busy_is_done_in_order() -> None:
+    async def scenario() -> None:
+        worker = AddressWorker(fail, ns.name)
+        index = await worker.call(lambda requests: find_link(requests, "eth0") or 0)
+        busy = threading.Event()
+        waiting = asyncio.create_task(worker.call(lambda _requests: busy.wait(10)))
+        await asyncio.sleep(0)
+        device = Device("eth0", index)
+        come_and_gone, come, late = (Holding(Placement(address=f"192.0.2.{n}"), device, None) for n in (10, 11, 12))
+        told: list[str] = []
+        changes = [
+            worker.change(Verb.ADD, [come_and_gone, come], lambda: told.append("added")),
+            worker.change(Verb.REMOVE, [come_and_gone], lambda: told.append("removed")),
+            worker.change(Verb.ADD, [late], lambda: told.append("added another")),
+        ]
+        worker.renew([come_and_gone, come, late])
+        busy.set()
+        await asyncio.gather(waiting, *changes)
+        assert told == ["added", "removed", "added another"]
+        assert ns.shown() == {"192.0.2.11/32", "192.0.2.12/32"}
+        assert come_and_gone.condition is Condition.REMOVED
+        worker.close()
+
+    with namespace() as ns:
+        run(scenario())
+
+
+def fail(holding: Holding) -> None:
+    raise AssertionError(holding)
+
+
 # Leases ---------------------------------------------------------------------------------------------------------------
 
 
@@ -591,8 +647,11 @@ def test_without_a_lease_an_address_stays_for_ever() -> None:
 HOLDER = """
 import asyncio, sys
 from ipaddress import ip_address
-from vrrpkit.linux._address_changes import is_leftover, is_ours
+from vrrpkit.linux._address_changes import Verb, is_leftover, is_ours
+from vrrpkit.linux._address_worker import AddressWorker
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager
+from vrrpkit.linux._dumps import find_link
+from vrrpkit.linux._holding import Condition, Device, Holding
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.runtime import Driver
 

@@ -16,6 +16,7 @@ from vrrpkit.addresses import Family, IPAddress, MACAddress
 from vrrpkit.errors import KernelError
 from vrrpkit.linux._links import LinkView, LinkWatcher, primary_address
 from vrrpkit.linux._netlink import Change, Requests
+from vrrpkit.linux._rereader import Rereader
 from vrrpkit.linux._rtnetlink import (
     NO_MAC,
     PROTOCOL,
@@ -24,7 +25,7 @@ from vrrpkit.linux._rtnetlink import (
     AddressFact,
     encode_address,
 )
-from vrrpkit.linux._wire import NLM_F_CREATE, NLM_F_REPLACE
+from vrrpkit.linux._wire import NLM_F_CREATE, NLM_F_REPLACE, Message
 
 kernel = pytest.mark.kernel
 
@@ -227,6 +228,24 @@ def test_the_link_address_is_followed() -> None:
 
 
 @kernel
+def test_for_ipv6_the_newest_address_of_the_widest_scope_comes_first() -> None:
+    async def scenario() -> None:
+        async with watching(ns) as (_watcher, views):
+            await eventually(lambda: primary_address(views[-1], Family.IPV6, ()), "there is a link-local address")
+            oldest = primary_address(views[-1], Family.IPV6, ())
+            for address in ("fe80::1/64", "2001:db8::1/64", "2001:db8::2/64", "fe80::2/64"):
+                ns.ip(f"addr add {address} dev eth0 nodad")
+                await asyncio.sleep(0.02)  # ages are told in hundredths of a second
+            await eventually(lambda: len(views[-1].addresses) == 5, "all are there")
+            order = ["2001:db8::2", "2001:db8::1", "fe80::2", "fe80::1", str(oldest)]
+            assert [str(fact.address) for fact in views[-1].addresses] == order
+            assert primary_address(views[-1], Family.IPV6, ()) == oldest
+
+    with namespace() as ns:
+        run(scenario())
+
+
+@kernel
 def test_what_changes_nothing_is_not_reported() -> None:
     async def scenario() -> None:
         async with watching(ns) as (_watcher, views):
@@ -397,8 +416,10 @@ def disorder(random: Random, steps: int) -> list[str]:
     for _ in range(steps):
         address, options = random.choice(
             [
-                (f"192.0.2.{random.randint(1, 6)}/{random.choice([24, 25, 32])}", random.choice(["", "scope link"])),
-                (f"198.51.100.{random.randint(1, 3)}/24", random.choice(["", "scope host"])),
+                (f"192.0.2.{random.randint(1, 6)}/{random.choice([24, 25, 32])}", ""),
+                (f"192.0.3.{random.randint(1, 4)}/24", "scope link"),
+                (f"192.0.4.{random.randint(1, 4)}/24", ""),
+                (f"198.51.100.{random.randint(1, 3)}/24", "scope host"),
                 (f"2001:db8::{random.randint(1, 4)}/64", random.choice(["", "nodad"])),
                 (f"fd00::{random.randint(1, 2)}/128", ""),
                 (f"fe80::{random.randint(1, 3)}/64", ""),
@@ -464,11 +485,40 @@ def test_what_happens_while_everything_is_read_anew_is_not_lost() -> None:
     async def scenario() -> None:
         async with watching(ns, receive_buffer=4096) as (_watcher, views):
             index = views[0].index or 0
-            for round_ in range(20):
-                flood(ns, index, f"10.{round_}.0.0", 60, removed=50)
-                await asyncio.sleep(0)
+            flood(ns, index, "10.9.0.0", 1000)
+            for number in range(30):
+                flood(ns, index, f"10.{number // 10}.{number % 10}.0", 60, removed=50 + number % 2 * 10)
+                for last in range(100, 106):
+                    await asyncio.sleep(0.0005)
+                    flood(ns, index, f"10.{number // 10}.{number % 10}.{last}", 1)
             await eventually(lambda: views[-1] == truth(ns), "it is the truth again")
-            assert len(views[-1].addresses) >= 200
+
+    with namespace() as ns:
+        run(scenario())
+
+
+@kernel
+def test_rereading_tells_what_happened_meanwhile_and_begins_anew_when_told() -> None:
+    async def scenario() -> None:
+        told: list[list[Message]] = []
+        rereader = Rereader(lambda dumps, news: told.append([*news, *([] if all(dumps) else news)]), ns.name)
+        old, new = Message(16, 0, 1, 0, b""), Message(16, 0, 2, 0, b"")
+        rereader.begin()
+        assert rereader.busy
+        rereader.keep([old])
+        rereader.begin()
+        await asyncio.sleep(0)
+        rereader.keep([old])
+        # The first reading ends, and the second begins, only when the event loop runs again.
+        await eventually(lambda: not rereader.busy, "it has read")
+        assert told == [[]]
+        rereader.begin()
+        rereader.keep([new])
+        await eventually(lambda: not rereader.busy, "it has read again")
+        assert told == [[], [new]]
+        rereader.close()
+        rereader.begin()
+        assert not rereader.busy
 
     with namespace() as ns:
         run(scenario())

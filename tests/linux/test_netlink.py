@@ -20,12 +20,14 @@ from vrrpkit.linux._monitor import Monitor
 from vrrpkit.linux._netlink import Change, Refusal, Requests
 from vrrpkit.linux._netns import in_netns
 from vrrpkit.linux._rtnetlink import (
+    NO_MAC,
     RTM_DELADDR,
     RTM_GETADDR,
     RTM_GETLINK,
     RTM_NEWADDR,
     RTNL_GROUPS,
     AddressFact,
+    LinkFact,
     address_query,
     decode_address,
     decode_link,
@@ -123,6 +125,13 @@ def test_an_encoded_address_decodes_to_itself(
     length = data.draw(st.integers(0, address.max_prefixlen))
     octets = encode_address(index, address, length, dad=False, prefix_route=False, protocol=112, scope=253)
     assert decode_address(octets) == AddressFact(index, address, length, 0x202, 253, 112)
+
+
+def test_what_a_bridge_says_of_its_port_describes_no_link() -> None:
+    octets = link_query("eth0")
+    assert decode_link(octets) == LinkFact(0, "eth0", False, NO_MAC, "", 0)
+    assert decode_link(bytes((7,)) + octets[1:]) is None  # AF_BRIDGE
+    assert decode_link(octets + attribute(11, b"")) is None  # IFLA_WIRELESS
 
 
 def test_the_explanation_is_found_behind_a_repeated_request() -> None:
@@ -346,17 +355,21 @@ def fail() -> None:
 
 @kernel
 @pytest.mark.parametrize("loop", LOOPS)
-def test_after_an_overrun_nothing_older_is_told(loop: str) -> None:
+@pytest.mark.parametrize("receive_buffer", [4096, 65536])  # a few messages; more than are read in one go
+def test_after_an_overrun_nothing_older_is_told(receive_buffer: int, loop: str) -> None:
     async def scenario() -> None:
         told: list[str] = []
 
         def on_news(news: list[Message]) -> None:
             told.extend(address for _kind, address in about_addresses(news))
 
-        monitor = Monitor(RTNL_GROUPS, on_news, lambda: told.append("overrun"), netns=ns.name, receive_buffer=4096)
+        def on_overrun() -> None:
+            told.append("overrun")
+
+        monitor = Monitor(RTNL_GROUPS, on_news, on_overrun, netns=ns.name, receive_buffer=receive_buffer)
         with Requests(netns=ns.name) as requests:
             index = eth0(requests)
-            requests.batch("add", additions(index, 200))
+            requests.batch("add", additions(index, 1000))
             await eventually(lambda: told, "the overrun is told")
             assert told == ["overrun"]
             requests.batch("add", additions(index, 1, "10.2.0.0"))

@@ -260,7 +260,7 @@ def test_duties_that_are_near_are_done_in_passing_at_their_own_time() -> None:
     driver = Driver(clock, share_wakeups=True)
     first, second, third = Bell([1.0, 2.0]), Bell([1.00390625, 2.00390625]), Bell([1.015625])
     for bell in (first, second, third):
-        driver.seat(bell, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.0078125)
+        driver.seat(bell, lambda _action: None, tick="tick", leeway=lambda: 0.0078125)
     clock.turn_to(1.0)
     assert (first.rung, second.rung, third.rung) == ([1.0], [1.00390625], [])
     assert clock.alarm == 1.015625
@@ -272,8 +272,8 @@ def test_judgement_is_never_early() -> None:
     clock = HandClock()
     driver = Driver(clock, share_wakeups=True)
     duty, judgement = Bell([1.0]), Bell([1.00390625])
-    driver.seat(duty, lambda _action: None, tick="tick", judges=lambda: False, leeway=lambda: 0.01)
-    driver.seat(judgement, lambda _action: None, tick="tick", leeway=lambda: 0.01)
+    driver.seat(duty, lambda _action: None, tick="tick", leeway=lambda: 0.01)
+    driver.seat(judgement, lambda _action: None, tick="tick")
     clock.turn_to(1.0)
     assert (duty.rung, judgement.rung) == ([1.0], [])
     clock.turn_to(1.5)

@@ -43,7 +43,7 @@ class DeviceAnnouncer:
         self._device = device
         self._netns = netns
         self._seat: Seat[Event, Announce] = driver.seat(
-            AnnounceSchedule(gap), self._send, tick=AnnouncementDue(), judges=lambda: False
+            AnnounceSchedule(gap), self._send, tick=AnnouncementDue(), leeway=lambda: 0.0
         )
         self._socket: socket.socket | None = None
         self._index: int | None = None

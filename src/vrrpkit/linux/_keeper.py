@@ -59,7 +59,7 @@ class AddressKeeper:
         self._watcher = watcher
         self._worker = AddressWorker(self._not_renewed, netns)
         self._seat: Seat[Event[Holding], Action[Holding]] = driver.seat(
-            keeping, self._perform, tick=KeepingDue(), judges=lambda: False
+            keeping, self._perform, tick=KeepingDue(), leeway=lambda: 0.0
         )
         self._stops = [watcher.on_address_gone(self._gone)]
         self._devices: dict[str, Device] = {}

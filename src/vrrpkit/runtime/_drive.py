@@ -88,8 +88,7 @@ class Driver:
         perform: Callable[[A], None],
         *,
         tick: E,
-        judges: Callable[[], bool] = lambda: True,
-        leeway: Callable[[], float] = lambda: 0.0,
+        leeway: Callable[[], float | None] = lambda: None,
     ) -> Seat[E, A]:
         """Give a machine a seat: from now on its deadlines are kept.
 
@@ -97,11 +96,11 @@ class Driver:
             machine: The machine.
             perform: Does one action, without waiting. It may post to any seat, its own included.
             tick: The event that tells the machine that its deadline has come.
-            judges: Whether the present deadline is one that news could still move.
-            leeway: How many seconds before its deadline a duty may be done, so that many share a wake-up. It is done
-                at the last multiple of the leeway; the machine is told the deadline's own time.
+            leeway: None while the deadline is a judgement, which news could still move. For a duty, how many seconds
+                early it may be done, so that many share a wake-up: at the last multiple of the leeway, and the
+                machine is told the deadline's own time.
         """
-        seat = Seat(self, machine, perform, tick, judges, leeway)
+        seat = Seat(self, machine, perform, tick, leeway)
         self._keep(seat)
         return seat
 
@@ -139,13 +138,13 @@ class Driver:
             return
         at, _serial, seat = self._heap[0]
         self._alarm = at
-        self._clock.wake_at(at - self._clock.lead if seat.judges() else at)
+        self._clock.wake_at(at - self._clock.lead if seat.leeway() is None else at)
 
     def _fire(self) -> None:
         self._alarm = -inf  # while seats tick, nobody needs to set it
         duties, judgements, soonest = self._due()
         for seat in duties:
-            self._shielded(seat.tick)
+            self._shielded(seat.do_duty)
         if judgements:
             now = self._clock.now
             while now() < soonest:
@@ -153,7 +152,7 @@ class Driver:
             for drain in self._sources:
                 self._shielded(drain)
             for seat in judgements:
-                self._shielded(seat.tick)
+                self._shielded(seat.judge)
         self._set_alarm()
 
     def _due(self) -> tuple[list[Seat[Any, Any]], list[Seat[Any, Any]], float]:
@@ -167,7 +166,7 @@ class Driver:
                 continue
             seat.queued_at = inf
             at = inf if (due_at := seat.due_at) is None else due_at
-            if at <= now + self._clock.lead and seat.judges():
+            if at <= now + self._clock.lead and seat.leeway() is None:
                 judgements.append(seat)
                 soonest = min(soonest, at)
             elif at <= now:
@@ -196,12 +195,10 @@ class Seat(Generic[E, A]):
         machine: Machine[E, A],
         perform: Callable[[A], None],
         tick: E,
-        judges: Callable[[], bool],
-        leeway: Callable[[], float],
+        leeway: Callable[[], float | None],
     ) -> None:
         """See `Driver.seat()`."""
         self.queued_at = inf
-        self.judges: Final = judges
         self.leeway: Final = leeway
         self._driver = driver
         self._machine = machine
@@ -215,9 +212,9 @@ class Seat(Generic[E, A]):
     def due_at(self) -> float | None:
         """When to tick: at the machine's deadline, or for a duty with leeway at the last multiple of that."""
         deadline = None if self._left else self._machine.deadline
-        if deadline is None or self.judges():
+        if deadline is None or not self._driver.share_wakeups:
             return deadline
-        leeway = self.leeway() if self._driver.share_wakeups else 0.0
+        leeway = self.leeway()
         return deadline // leeway * leeway if leeway else deadline
 
     def post(self, event: E) -> None:
@@ -230,13 +227,24 @@ class Seat(Generic[E, A]):
         """
         self._feed(event, self._driver.now())
 
-    def tick(self) -> None:
-        """Tell the machine that its deadline has come, if it has."""
-        now, due_at, deadline = self._driver.now(), self.due_at, self._machine.deadline
-        if due_at is not None and deadline is not None and due_at <= now:
-            self._feed(self._tick, max(deadline, now))
+    def do_duty(self) -> None:
+        """Tell the machine that its deadline has come, or is near enough."""
+        deadline = self._machine.deadline
+        if deadline is not None:
+            self._feed(self._tick, max(deadline, self._driver.now()))
+
+    def judge(self) -> None:
+        """Tell the machine that its deadline has come, if news has not moved it."""
+        now, deadline = self._driver.now(), self.deadline
+        if deadline is not None and deadline <= now:
+            self._feed(self._tick, now)
         else:
             self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
+
+    @property
+    def deadline(self) -> float | None:
+        """The machine's deadline; None once the seat is left."""
+        return None if self._left else self._machine.deadline
 
     def leave(self) -> None:
         """Keep no more deadlines and take no more events for this machine."""

@@ -103,12 +103,11 @@ class VirtualRouter:
             self._election,
             self._perform,
             tick=TimerFired(),
-            judges=lambda: isinstance(self._election.phase, Backup),
-            leeway=lambda: self._election.config.advert_interval * _LEEWAY,
+            leeway=self._leeway,
         )
         self._gate = Gate(self._election, self.counters, self.name)
         self._retry: Seat[BackoffEvent, TryAgain] = self._driver.seat(
-            Backoff(_FIRST_RETRY, _LONGEST_RETRY), self._try_again, tick=BackoffDue(), judges=lambda: False
+            Backoff(_FIRST_RETRY, _LONGEST_RETRY), self._try_again, tick=BackoffDue(), leeway=lambda: 0.0
         )
         self._to_do: deque[Action] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -252,6 +251,12 @@ class VirtualRouter:
     def rejected(self, reason: Reject, source: IPAddress, detail: str) -> None:
         """From the transport: octets came in that are no advertisement for us."""
         self._gate.reject(reason, source, detail)
+
+    def _leeway(self) -> float | None:
+        """A Backup judges by what it has not heard; an Active Router has the duty to advertise."""
+        if isinstance(self._election.phase, Backup):
+            return None
+        return self._election.config.advert_interval * _LEEWAY
 
     def _perform(self, action: Action) -> None:
         """Send at once; leave what takes time to the worker, in order."""
