@@ -73,6 +73,13 @@ class Whole:
             raise ConfigError(f"{attribute.name} must be {self.low}-{self.high}{remark}, got {value!r}")
 
 
+def check_flag(_instance: object, attribute: _Named, value: bool) -> None:
+    """An attrs validator: True or False, and nothing that is merely true or false."""
+    given: object = value
+    if not isinstance(given, bool):
+        raise ConfigError(f"{attribute.name} must be True or False, got {value!r}")
+
+
 def check_number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
     """Raise `ConfigError` for anything but a number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

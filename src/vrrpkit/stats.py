@@ -8,7 +8,7 @@ from typing import Final
 from attrs import define, field
 
 from vrrpkit.election import Difference
-from vrrpkit.packet import ChecksumForm, Reject
+from vrrpkit.packet import Reject
 
 __all__ = ["RouterCounters"]
 
@@ -33,7 +33,8 @@ class RouterCounters:
         send_errors: Advertisements that the kernel did not take.
         rejected: Datagrams for this VRID that were not accepted, by reason.
         differences: Accepted advertisements that differ from the configuration, by kind.
-        forms: Accepted version 3 IPv4 advertisements by the checksum they carried.
+        pseudo_header_checksums: Accepted version 3 IPv4 advertisements with this form of checksum.
+        message_only_checksums: The same for the other form.
     """
 
     advertisement_rcvd: int = 0
@@ -42,9 +43,10 @@ class RouterCounters:
     priority_zero_pkts_sent: int = 0
     master_transitions: int = 0
     send_errors: int = 0
+    pseudo_header_checksums: int = 0
+    message_only_checksums: int = 0
     rejected: Counter[Reject] = field(factory=Counter[Reject])
     differences: Counter[Difference] = field(factory=Counter[Difference])
-    forms: Counter[ChecksumForm] = field(factory=Counter[ChecksumForm])
 
     def copy(self) -> RouterCounters:
         """A value of its own, for a snapshot."""
@@ -55,9 +57,10 @@ class RouterCounters:
             self.priority_zero_pkts_sent,
             self.master_transitions,
             self.send_errors,
+            self.pseudo_header_checksums,
+            self.message_only_checksums,
             Counter(self.rejected),
             Counter(self.differences),
-            Counter(self.forms),
         )
 
     def to_dict(self) -> dict[str, int]:
@@ -73,9 +76,9 @@ class RouterCounters:
             "priority-zero-pkts-sent": self.priority_zero_pkts_sent,
             **{reason.value: 0 for reason in _YANG_REJECTS},
             "send-errors": self.send_errors,
+            "checksums-pseudo-header": self.pseudo_header_checksums,
+            "checksums-message-only": self.message_only_checksums,
         }
         for kind, count in (*self.rejected.items(), *self.differences.items()):
             named[kind.value] = count
-        for form, count in self.forms.items():
-            named[f"checksums-{form.value}"] = count
         return named

@@ -104,7 +104,8 @@ def one_death(wire: Wire, client: socket.socket, octets: bytes, interval: float)
             wire.drain()
         time.sleep(3 * interval + 0.02)
     subprocess.run(
-        ["ip", "-n", FAR, "neigh", "replace", str(ADDRESS), "lladdr", STALE, "dev", "v0", "nud", "reachable"], check=True
+        ["ip", "-n", FAR, "neigh", "replace", str(ADDRESS), "lladdr", STALE, "dev", "v0", "nud", "reachable"],
+        check=True,
     )
     wire.drain()
     down = 3 * interval + (256 - PRIORITY) * interval / 256

@@ -235,3 +235,15 @@ def test_losers_are_answered_as_the_version_says_unless_told_otherwise(
     version: int, option: bool | None, answers: bool
 ) -> None:
     assert config(version=version, lower_prio_no_advert=option).answers_losers is answers
+
+
+@pytest.mark.parametrize("name", ["preempt", "higher_prio_send_advert", "link_local_first"])
+def test_switch_is_true_or_false(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} must be True or False, got 'no'$"):
+        ElectionConfig(vrid=1, addresses=["192.0.2.1"], **{name: "no"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("interval", ["1", True])
+def test_interval_is_a_number(interval: object) -> None:
+    with pytest.raises(ConfigError, match=rf"^advert_interval must be a number of seconds, got {interval!r}$"):
+        ElectionConfig(vrid=1, addresses=["192.0.2.1"], advert_interval=interval)  # type: ignore[arg-type]

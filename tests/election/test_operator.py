@@ -8,6 +8,7 @@ from tests.election.helpers import (
     active,
     announce,
     backup,
+    config,
     heard,
     news,
     release,
@@ -21,6 +22,7 @@ from vrrpkit.election import (
     FaultCleared,
     FaultRaised,
     Reason,
+    Reconfigured,
     Resumed,
     Shutdown,
     Startup,
@@ -219,3 +221,11 @@ def test_resumed_owner_is_active_at_once() -> None:
     election = active(priority=255)
     election.handle(Suspended(), 0.5)
     assert election.handle(Resumed(), 1.0)[-1] == news(State.FAULT, State.ACTIVE, Reason.OWNER, 1.0, priority=255)
+
+
+def test_router_that_stepped_down_does_not_take_the_role_as_a_new_owner() -> None:
+    election = active()
+    election.handle(SteppedDown(), 0.5)
+    election.handle(heard(50), 1.5)
+    assert election.handle(Reconfigured(config(priority=255)), 2.0) == ()
+    assert election.state is State.BACKUP

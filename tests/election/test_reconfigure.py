@@ -141,8 +141,8 @@ def test_active_router_tells_its_peers_first_and_then_holds_what_is_held_now() -
     assert election.handle(Reconfigured(config(addresses=(VIP, THIRD))), 10.5) == (
         send(addresses=(VIP, THIRD)),
         acquire(THIRD),
-        announce(VIP, THIRD),
         release(SECOND),
+        announce(VIP, THIRD),
     )
     assert election.phase == Active(advert_at=11.5, sent_at=10.5, answer_at=10.5)
 

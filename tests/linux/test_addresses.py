@@ -563,6 +563,7 @@ def test_a_refusal_that_comes_late_does_not_concern_the_next_holder() -> None:
             one, two = made.manager(placement), made.manager(placement)
             acquiring = asyncio.create_task(one.acquire([V4]))
             await asyncio.sleep(0)
+            time.sleep(0.1)  # noqa: ASYNC251 - let the thread work, and the event loop not know yet
             acquiring.cancel()
             one.close()
             ns.ip("link add eth9 type bridge")

@@ -299,6 +299,7 @@ def test_snapshot_says_who_is_active_and_when_we_would_take_over() -> None:
                 "send-errors": 0,
                 "interval-differences": 1,
                 "checksums-pseudo-header": 1,
+                "checksums-message-only": 0,
             }
 
     virtually(scenario)

@@ -8,9 +8,9 @@ from typing import Final
 from attrs import field, frozen
 
 from vrrpkit.addresses import Family, IPAddress, family_of, parse_address
-from vrrpkit.errors import ConfigError, InRange, Whole, check_count
+from vrrpkit.errors import ConfigError, InRange, Whole, check_count, check_flag
 from vrrpkit.packet import ChecksumForm, Version
-from vrrpkit.packet._advert import MAX_ADDRESSES, check_addresses, check_interval, check_password
+from vrrpkit.packet._advert import MAX_ADDRESSES, check_addresses, check_interval, check_password, to_version
 
 __all__ = ["ElectionConfig"]
 
@@ -29,12 +29,6 @@ def _address_list(name: str, value: Iterable[str | IPAddress]) -> tuple[IPAddres
     if isinstance(value, str):
         raise ConfigError(f"{name} must be a list of addresses, got the text {value!r}")
     return tuple(parse_address(name, item) for item in value)
-
-
-def _to_version(value: int) -> Version:
-    if value not in (2, 3):
-        raise ConfigError(f"version must be 2 or 3, got {value!r}")
-    return Version(value)
 
 
 def _to_octets(value: str | bytes | None) -> bytes | None:
@@ -80,17 +74,17 @@ class ElectionConfig:
     addresses: tuple[IPAddress, ...] = field(converter=_to_addresses)
     unadvertised: tuple[IPAddress, ...] = field(default=(), converter=_to_unadvertised)
     priority: int = field(default=100, validator=Whole(1, 255, "255 is for the address owner"))
-    version: Version = field(default=Version.V3, converter=_to_version)
+    version: Version = field(default=Version.V3, converter=to_version)
     advert_interval: float = 1.0
-    preempt: bool = True
+    preempt: bool = field(default=True, validator=check_flag)
     preempt_delay: float = field(default=0.0, validator=InRange(0, 1000, "seconds"))
     down_timer_adverts: int = field(default=3, validator=Whole(1, 100))
     startup_delay: float = field(default=0.0, validator=InRange(0, 1000, "seconds"))
-    higher_prio_send_advert: bool = False
+    higher_prio_send_advert: bool = field(default=False, validator=check_flag)
     lower_prio_no_advert: bool | None = None
     password: bytes | None = field(default=None, converter=_to_octets, repr=False)
     checksum_form: ChecksumForm = ChecksumForm.PSEUDO_HEADER
-    link_local_first: bool = True
+    link_local_first: bool = field(default=True, validator=check_flag)
 
     def __attrs_post_init__(self) -> None:
         """Check what one field alone cannot tell."""

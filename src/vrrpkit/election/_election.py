@@ -44,6 +44,7 @@ __all__ = ["Election"]
 
 # An Active Router answers losers at most this often in one interval: what a peer can make it send is bounded.
 _ANSWERS_PER_INTERVAL: Final = 4
+_V2: Final = Version.V2
 
 
 @define
@@ -67,6 +68,7 @@ class Election:
     _ready_at: float = field(default=0.0, init=False)  # no take-over before the startup delay has ended
     _yielding: bool = field(default=False, init=False)  # stepped down: follow whoever took over
     _say: SendAdvertisement = field(init=False)
+    _down: tuple[float, float] = field(init=False)  # the interval heard last, and the silence limit it makes
 
     def __attrs_post_init__(self) -> None:
         """Begin with the configured priority as the effective one."""
@@ -196,13 +198,13 @@ class Election:
         heard = Heard(source, advert.priority, advert.interval, now)
         if advert.priority == 0:
             return self._after_resignation(backup, heard)
-        if not self._follows(backup, advert.priority, now):
-            why = Reason.PREEMPTED if backup.why is Reason.ACTIVE_SILENT else backup.why
-            return evolve(backup, why=why, heard=heard)
-        learned = self._learned(advert)
         preempt_at = None
         if advert.priority < self._priority:
+            if not self._follows_lower(backup, now):
+                why = Reason.PREEMPTED if backup.why is Reason.ACTIVE_SILENT else backup.why
+                return evolve(backup, why=why, heard=heard)
             preempt_at = now + self._config.preempt_delay if backup.preempt_at is None else backup.preempt_at
+        learned = self._learned(advert)
         down_at = max(now + self._down_interval(learned), self._ready_at)
         return Backup(down_at, learned, True, preempt_at, Reason.ACTIVE_SILENT, heard)
 
@@ -215,9 +217,9 @@ class Election:
             down_at = min(down_at, backup.down_at)
         return evolve(backup, down_at=down_at, why=Reason.ACTIVE_RESIGNED, heard=heard)
 
-    def _follows(self, backup: Backup, priority: int, now: float) -> bool:
-        """Whether a Backup accepts this priority as Active."""
-        if priority >= self._priority or self._yielding:
+    def _follows_lower(self, backup: Backup, now: float) -> bool:
+        """Whether a Backup accepts a priority below its own as Active."""
+        if self._yielding:
             return True
         if self._config.is_owner:
             return False
@@ -361,6 +363,8 @@ class Election:
         return ()
 
     def _become_owner(self, backup: Backup, now: float) -> tuple[Action, ...]:
+        if self._yielding:
+            return ()
         if now >= self._ready_at:
             return self._become_active(Reason.OWNER, None, now)
         self._phase = evolve(backup, down_at=self._ready_at, why=Reason.OWNER)
@@ -373,11 +377,11 @@ class Election:
         removed = tuple(address for address in before if address not in after)
         actions: list[Action] = [*self._send(now + self._config.advert_interval, now, now)]
         if added:
-            actions += [AcquireAddresses(added), AnnounceAddresses(after)]
+            actions.append(AcquireAddresses(added))
         if removed:
             actions.append(ReleaseAddresses(removed))
-            if not added:
-                actions.append(AnnounceAddresses(after))
+        if added or removed:
+            actions.append(AnnounceAddresses(after))
         return tuple(actions)
 
     def _pending_wait(self) -> float:
@@ -421,6 +425,7 @@ class Election:
         """Set the effective priority, and with it what every advertisement says."""
         config = self._config
         self._priority = priority
+        self._down = 0.0, 0.0
         self._say = SendAdvertisement(
             Advertisement(
                 vrid=config.vrid,
@@ -434,13 +439,17 @@ class Election:
         )
 
     def _learned(self, advert: Advertisement) -> float:
-        return self._config.advert_interval if self._config.version is Version.V2 else advert.interval
+        return self._config.advert_interval if self._config.version is _V2 else advert.interval
 
     def _skew(self, interval: float) -> float:
         return skew_time(self._priority, interval, self._config.version)
 
     def _down_interval(self, interval: float) -> float:
-        return active_down_interval(self._priority, interval, self._config.version, self._config.down_timer_adverts)
+        if interval != self._down[0]:
+            config = self._config
+            limit = active_down_interval(self._priority, interval, config.version, config.down_timer_adverts)
+            self._down = interval, limit
+        return self._down[1]
 
     @property
     def _answer_gap(self) -> float:

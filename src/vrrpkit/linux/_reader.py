@@ -48,7 +48,9 @@ class Reader:
         """Read from a socket for the virtual routers in `ports`, by VRID."""
         self._socket = receiver
         self._ports = ports
-        self._known: dict[bytes | tuple[bytes, str, bytes], tuple[Addressee, AdvertReceived]] = {}
+        self._known: dict[
+            bytes | tuple[bytes, str, bytes], tuple[Callable[[AdvertReceived], None], AdvertReceived]
+        ] = {}
         self.listeners: list[Callable[[Datagram], None]] = []
         self.drain: Final = self._drain_ipv4 if family is Family.IPV4 else self._drain_ipv6
 
@@ -69,7 +71,7 @@ class Reader:
                 return
             found = known.get(packet[12:])
             if found is not None and packet[8] == 255 and not self.listeners:
-                found[0].receiver.heard(found[1])
+                found[0](found[1])
             else:
                 source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
                 payload = packet[(packet[0] & 15) * 4 :]
@@ -94,7 +96,7 @@ class Reader:
             key = (payload, sender[0], destination)
             found = known.get(key)
             if found is not None and hop_limit == 255 and not self.listeners:
-                found[0].receiver.heard(found[1])
+                found[0](found[1])
             else:
                 source = IPv6Address(sender[0].partition("%")[0])
                 self._examine(key, Datagram(payload, source, IPv6Address(destination), hop_limit))
@@ -118,5 +120,6 @@ class Reader:
         event = AdvertReceived(advert, source)
         if len(self._known) >= _CAPACITY:
             self._known.clear()
-        self._known[key] = port, event
-        port.receiver.heard(event)
+        heard = port.receiver.heard
+        self._known[key] = heard, event
+        heard(event)

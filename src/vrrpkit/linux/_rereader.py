@@ -40,7 +40,7 @@ class Rereader:
         """Read; from the beginning, if that is being done already."""
         if self.busy:
             self._again = True
-        elif not self._closed:
+        else:
             self.busy = True
             self._read()
 

@@ -26,6 +26,13 @@ class Version(enum.IntEnum):
     V3 = 3
 
 
+def to_version(value: int) -> Version:
+    """A version from its number, or a `ConfigError`."""
+    if value not in (2, 3):
+        raise ConfigError(f"version must be 2 or 3, got {value!r}")
+    return Version(value)
+
+
 class ChecksumForm(enum.Enum):
     """Two checksums live on VRRPv3-over-IPv4 wires; IPv6 and version 2 have one each.
 
@@ -42,7 +49,7 @@ class ChecksumForm(enum.Enum):
 class Datagram:
     """An IP payload plus the header facts that RFC 9568 section 7.1 makes a receiver check."""
 
-    payload: bytes = field(repr=bytes.hex)
+    payload: bytes = field(repr=lambda octets: f"<{len(octets)} octets>")  # version 2 has a password in it
     source: IPAddress
     destination: IPAddress
     hop_limit: int = 255
@@ -72,7 +79,7 @@ class Advertisement:
     priority: int = field(validator=Whole(0, 255))
     interval: float = 1.0
     addresses: tuple[IPAddress, ...] = ()
-    version: Version = Version.V3
+    version: Version = field(default=Version.V3, converter=to_version)
     password: bytes | None = field(default=None, repr=False)
     form: ChecksumForm = field(default=ChecksumForm.PSEUDO_HEADER, eq=False)
 
@@ -95,6 +102,8 @@ class Advertisement:
 
 def check_interval(name: str, value: float, version: Version) -> None:
     """Raise `ConfigError` unless the wire can carry this interval."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{name} must be a number of seconds, got {value!r}")
     if version is Version.V2:
         if not (1 <= value <= MAX_INTERVAL_V2 and value == int(value)):
             text = f"{name} must be 1-255 whole seconds in version 2, got {value!r}"

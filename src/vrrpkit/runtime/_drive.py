@@ -77,10 +77,8 @@ class Driver:
         self._heap: list[tuple[float, int, Seat[Any, Any]]] = []
         self._serial = 0
         self._alarm = inf
-
-    def now(self) -> float:
-        """The time that every machine is told."""
-        return self._clock.now()
+        #: The time that every machine is told.
+        self.now: Final[Callable[[], float]] = self._clock.now
 
     def seat(
         self,
@@ -146,8 +144,7 @@ class Driver:
         for seat in duties:
             self._shielded(seat.do_duty)
         if judgements:
-            now = self._clock.now
-            while now() < soonest:
+            while self.now() < soonest:
                 continue
             for drain in self._sources:
                 self._shielded(drain)
@@ -157,7 +154,7 @@ class Driver:
 
     def _due(self) -> tuple[list[Seat[Any, Any]], list[Seat[Any, Any]], float]:
         """The duties that may be done now, the judgements that are due or imminent, and when the first of them is."""
-        heap, now = self._heap, self._clock.now()
+        heap, now = self._heap, self.now()
         duties, judgements, others = [], [], []
         soonest = inf
         while heap and heap[0][0] <= now + self._clock.lead:
@@ -259,16 +256,16 @@ class Seat(Generic[E, A]):
             return
         self._busy = True
         try:
-            self._take(event, now)
+            for action in self._machine.handle(event, now):
+                self._perform(action)
             while self._waiting:
-                self._take(self._waiting.popleft(), self._driver.now())
+                for action in self._machine.handle(self._waiting.popleft(), self._driver.now()):
+                    self._perform(action)
         finally:
             self._busy = False
-            self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
-
-    def _take(self, event: E, now: float) -> None:
-        for action in self._machine.handle(event, now):
-            self._perform(action)
+            deadline = self._machine.deadline
+            if deadline is not None and deadline < self.queued_at:
+                self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
 
 
 class Inbox(Generic[E]):

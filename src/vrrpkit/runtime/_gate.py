@@ -15,6 +15,7 @@ __all__ = ["Gate"]
 log = logging.getLogger("vrrpkit.router")
 
 _REMEMBERED_COMPLAINTS: Final = 1024
+_PSEUDO_HEADER: Final = ChecksumForm.PSEUDO_HEADER
 
 
 class Gate:
@@ -44,9 +45,13 @@ class Gate:
             form = advert.form if advert.has_form_choice else None
             known = self._known = (advert, config, form, differences(advert, config))
         counters.advertisement_rcvd += 1
-        counters.priority_zero_pkts_rcvd += advert.priority == 0
-        if known[2] is not None:
-            counters.forms[known[2]] += 1
+        if advert.priority == 0:
+            counters.priority_zero_pkts_rcvd += 1
+        form = known[2]
+        if form is _PSEUDO_HEADER:
+            counters.pseudo_header_checksums += 1
+        elif form is not None:
+            counters.message_only_checksums += 1
         for kind in known[3]:
             counters.differences[kind] += 1
             self._complain(kind, event.source, f"accepted, although it has {kind}: {advert}")
