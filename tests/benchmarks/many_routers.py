@@ -7,10 +7,11 @@ import asyncio
 import gc
 import signal
 
-from vrrpkit import ElectionConfig
+from vrrpkit import ElectionConfig, State
 from vrrpkit.linux import Node
 
 PER_LINK = 255
+ACTIVE = 200  # the priority of a process that says it is ready only once all its routers are Active
 
 
 def address_of(number: int) -> str:
@@ -30,6 +31,8 @@ async def run(count: int, priority: int, interval: float) -> None:
                 advert_interval=interval,
             )
             await node.add_router(f"v{number // PER_LINK}", config)
+        if priority == ACTIVE:
+            await asyncio.gather(*(router.until(State.ACTIVE) for router in node.routers))
         gc.collect()
         gc.freeze()
         print("ready", flush=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tests.benchmarks.many_routers import PER_LINK, address_of
+from tests.benchmarks.many_routers import ACTIVE, PER_LINK, address_of
 from tests.benchmarks.table import quantile, show
 from vrrpkit.linux import in_netns
 
@@ -176,10 +176,9 @@ PROGRAMS = {"vrrpkit": vrrpkit, "keepalived": keepalived}
 def measure(program: str, role: str, count: int, interval: float) -> tuple[object, ...]:
     with two_nodes(), contextlib.ExitStack() as stack:
         if role == "Backup":
-            stack.enter_context(vrrpkit(FAR, count, 200, interval))
-            time.sleep(4 * interval + 1)
+            stack.enter_context(vrrpkit(FAR, count, ACTIVE, interval))
         pid, takeovers = stack.enter_context(PROGRAMS[program](NEAR, count, 100, interval))
-        time.sleep(4 * interval + 3)
+        time.sleep(4 * interval + 6)  # past the second burst of announcements
         ear = Ear(FAR if role == "Active" else NEAR)
         ear.start()
         before = Usage.of(pid)

@@ -558,7 +558,7 @@ def test_a_cancelled_acquire_can_be_repeated() -> None:
 @kernel
 def test_a_refusal_that_comes_late_does_not_concern_the_next_holder() -> None:
     async def scenario() -> None:
-        async with machinery(ns) as made:
+        async with machinery(ns, None) as made:
             placement = Placement(address=V4, device="eth9")
             one, two = made.manager(placement), made.manager(placement)
             acquiring = asyncio.create_task(one.acquire([V4]))
