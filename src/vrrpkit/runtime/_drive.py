@@ -60,7 +60,7 @@ class Driver:
     A deadline is a duty, such as the next advertisement, or a judgement on what was not heard. Before a judgement the
     sources are drained, so that a process that was stopped for a while hears what its peers said meanwhile before it
     believes that they are dead. And a judgement is on time: if the clock has a lead, the driver wakes up that much
-    earlier, and waits out what is left without sleeping.
+    earlier, and listens until then without sleeping.
 
     Actions are performed at once, so performing must never wait; what takes time belongs to a task of its own.
 
@@ -144,10 +144,11 @@ class Driver:
         for seat in duties:
             self._shielded(seat.do_duty)
         if judgements:
-            while self.now() < soonest:
-                continue
-            for drain in self._sources:
-                self._shielded(drain)
+            while True:
+                for drain in self._sources:
+                    self._shielded(drain)
+                if self.now() >= soonest:
+                    break
             for seat in judgements:
                 self._shielded(seat.judge)
         self._set_alarm()
