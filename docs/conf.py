@@ -59,10 +59,7 @@ python_use_unqualified_type_names = True
 
 OUTSIDE = sys.stdlib_module_names | {"aiohttp", "attr", "attrs", "pyroute2"}
 OUTSIDE_NAMES = {
-    name
-    for module in (asyncio, collections.abc, ipaddress, types, typing)
-    for name in dir(module)
-    if name[0].isupper()
+    name for module in (asyncio, collections.abc, ipaddress, types, typing) for name in dir(module) if name[0].isupper()
 }
 # Aliases that a signature shows by name, and that are spelled out nowhere else.
 ALIASES = ("JSON", "What")
@@ -135,9 +132,7 @@ def choose(app: "Sphinx", what: str, name: str, obj: object, skip: bool, options
     return False if isinstance(obj, enum.Enum) else None
 
 
-def prepare(
-    app: "Sphinx", what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
+def prepare(app: "Sphinx", what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Make reStructuredText of our docstrings, before napoleon reads them.
 
     An indented paragraph is code, a plural may follow a name at once, and a colon in the first line of a property
@@ -160,9 +155,7 @@ def literal_blocks(lines: collections.abc.Iterable[str]) -> collections.abc.Iter
         before = before if gap else line
 
 
-def complete(
-    app: "Sphinx", what: str, name: str, obj: types.ModuleType, options: object, lines: list[str]
-) -> None:
+def complete(app: "Sphinx", what: str, name: str, obj: types.ModuleType, options: object, lines: list[str]) -> None:
     """Add to a module's docstring what autodoc passes over: headline names, type aliases, constants."""
     del app, options
     if what != "module":

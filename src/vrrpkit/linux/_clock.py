@@ -27,10 +27,9 @@ class TimerClock:
     microseconds under both. Steps of the wall clock do not matter.
     """
 
-    # Waking up takes a Python process some tenths of a millisecond.
-    lead: Final = 0.0005
-
     def __init__(self) -> None:
+        # Waking up takes a Python process some tenths of a millisecond.
+        self.lead: Final = 0.0005
         self._loop = asyncio.get_running_loop()
         self._fd: int = _libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS)
         if self._fd < 0:

@@ -22,9 +22,8 @@ A = TypeVar("A")
 class LoopClock:
     """The event loop's own clock. asyncio rounds its alarms up to whole milliseconds."""
 
-    lead: Final = 0.0
-
     def __init__(self) -> None:
+        self.lead: Final = 0.0
         self._loop = asyncio.get_running_loop()
         self._ring: Callable[[], None] = _silence
         self._handle: asyncio.TimerHandle | None = None
