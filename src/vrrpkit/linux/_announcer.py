@@ -48,7 +48,6 @@ class DeviceAnnouncer:
         self._socket: socket.socket | None = None
         self._index: int | None = None
         self._mac = _NO_MAC
-        self.sent = 0
 
     def follow(self, view: LinkView) -> None:
         """Take note of the interface as it is now."""
@@ -84,8 +83,6 @@ class DeviceAnnouncer:
             self._socket.send(announcement_frame(self._mac, action.address))
         except OSError as error:
             log.warning("%s: cannot announce %s: %s", self._device, action.address, error)
-        else:
-            self.sent += 1
 
     def _close_socket(self) -> None:
         if self._socket is not None:

@@ -53,7 +53,7 @@ class Node:
     async def __aenter__(self) -> Self:
         """Open the clock and netlink."""
         with ExitStack() as stack:
-            self.driver = Driver(TimerClock(), share_wakeups=True)
+            self.driver: Driver = Driver(TimerClock(), share_wakeups=True)
             stack.callback(self.driver.close)
             watcher = LinkWatcher(self._netns)
             stack.callback(watcher.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from re import sub
-from typing import NamedTuple, TypeAlias, overload
+from typing import ClassVar, NamedTuple, TypeAlias, overload
 
 from attrs import frozen
 
@@ -88,7 +88,7 @@ class Transcript(Sequence[Record]):
         """Whether the same happened."""
         return self._records == other._records if isinstance(other, Transcript) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it grows
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # it grows
 
     def __repr__(self) -> str:
         """How many records there are."""
