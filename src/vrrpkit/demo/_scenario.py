@@ -160,4 +160,4 @@ def _summarise(acts: list[Act], view: View) -> None:
     print(f"\n{'what happened':20}{'longest wait for an answer':>30}{'what the RFC allows':>24}")
     for act in acts:
         print(f"{act.title:20}{act.outage:28.3f} s{act.limit:22.3f} s")
-    print(f"\n{view.asked} questions, {len(view.answers)} answers.")
+    print(f"\n{view.asked} questions, {len(view.answers)} answers; one question every {_ASKING * 1000:.0f} ms.")
