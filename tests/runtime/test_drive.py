@@ -278,3 +278,25 @@ def test_judgement_is_never_early() -> None:
     assert (duty.rung, judgement.rung) == ([1.0], [])
     clock.turn_to(1.5)
     assert judgement.rung == [1.00390625]
+
+
+def test_duty_that_another_one_has_turned_into_a_judgement_is_not_done_early() -> None:
+    """The first machine's action makes an Active Router a Backup whose own advertisement was due in the same moment."""
+    clock = HandClock()
+    driver = Driver(clock, share_wakeups=True)
+    election = Election(OWNER, OWN)
+    victim: Seat[Event, Action]
+
+    def depose(_action: str) -> None:
+        victim.post(AdvertReceived(Advertisement(vrid=1, priority=255, addresses=OWNER.addresses), PEER.source))
+
+    driver.seat(Bell([1.0]), depose, tick="tick", leeway=lambda: 0.0)
+    victim = driver.seat(
+        election,
+        lambda _action: None,
+        tick=TimerFired(),
+        leeway=lambda: None if election.state is State.BACKUP else 0.0,
+    )
+    victim.post(Startup())
+    clock.turn_to(1.0)
+    assert (election.state, clock.alarm) == (State.BACKUP, 4.00390625)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Final
 
 from vrrpkit.errors import KernelError
@@ -32,6 +33,7 @@ class Rereader:
         self._loop = asyncio.get_running_loop()
         self._requests = Requests(netns=netns)
         self._news: list[Message] = []
+        self._reading = Lock()
         self._again = False
         self._closed = False
         self.busy = False
@@ -42,7 +44,7 @@ class Rereader:
             self._again = True
         else:
             self.busy = True
-            self._read()
+            self._begin()
 
     def keep(self, news: Iterable[Message]) -> None:
         """Keep what comes in while it is busy."""
@@ -51,28 +53,38 @@ class Rereader:
     def close(self) -> None:
         """Tell nothing any more; twice is a no-op."""
         self._closed = True
-        if not self.busy:
+        # The thread may be reading. It, not the event loop, must close then: that one may never run again.
+        if self._reading.acquire(blocking=False):
             self._requests.close()
+            self._reading.release()
 
-    def _read(self) -> None:
+    def _begin(self) -> None:
         self._again = False
         self._news.clear()
-        if self._closed:
-            self.busy = False
-            self._requests.close()
-        else:
-            self._loop.run_in_executor(None, read_tables, self._requests).add_done_callback(self._finish)
+        if not self._closed:
+            self._loop.run_in_executor(None, self._read).add_done_callback(self._finish)
+
+    def _read(self) -> Dumps:
+        """In a thread."""
+        try:
+            with self._reading:
+                return read_tables(self._requests)
+        finally:
+            if self._closed:
+                self._requests.close()
 
     def _finish(self, reading: asyncio.Future[Dumps]) -> None:
-        if self._closed or self._again:
-            reading.exception()
-            self._read()
-            return
         try:
             dumps = reading.result()
         except KernelError as error:
-            log.warning("%s; trying again", error)
-            self._loop.call_later(_RETRY, self._read)
+            if not self._closed:
+                log.warning("%s; trying again", error)
+                self._loop.call_later(_RETRY, self._begin)
+            return
+        if self._closed:
+            return
+        if self._again:
+            self._begin()
             return
         self.busy = False
         news, self._news = self._news, []

@@ -225,10 +225,12 @@ class Seat(Generic[E, A]):
         self._feed(event, self._driver.now())
 
     def do_duty(self) -> None:
-        """Tell the machine that its deadline has come, or is near enough."""
-        deadline = self._machine.deadline
-        if deadline is not None:
-            self._feed(self._tick, max(deadline, self._driver.now()))
+        """Tell the machine that its deadline has come, or is near enough, unless another one's duty has moved it."""
+        now, deadline, leeway = self._driver.now(), self.deadline, self.leeway()
+        if deadline is not None and leeway is not None and deadline - leeway <= now:
+            self._feed(self._tick, max(deadline, now))
+        else:
+            self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
 
     def judge(self) -> None:
         """Tell the machine that its deadline has come, if news has not moved it."""
