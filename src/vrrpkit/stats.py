@@ -30,6 +30,7 @@ class RouterCounters:
         priority_zero_pkts_rcvd: Resignations accepted.
         priority_zero_pkts_sent: Resignations that left.
         master_transitions: Times this router became Active.
+        lower_priority_rcvd: Advertisements heard while Active from another Active Router of lower priority.
         send_errors: Advertisements that the kernel did not take.
         rejected: Datagrams for this VRID that were not accepted, by reason.
         differences: Accepted advertisements that differ from the configuration, by kind.
@@ -42,6 +43,7 @@ class RouterCounters:
     priority_zero_pkts_rcvd: int = 0
     priority_zero_pkts_sent: int = 0
     master_transitions: int = 0
+    lower_priority_rcvd: int = 0
     send_errors: int = 0
     pseudo_header_checksums: int = 0
     message_only_checksums: int = 0
@@ -56,6 +58,7 @@ class RouterCounters:
             self.priority_zero_pkts_rcvd,
             self.priority_zero_pkts_sent,
             self.master_transitions,
+            self.lower_priority_rcvd,
             self.send_errors,
             self.pseudo_header_checksums,
             self.message_only_checksums,
@@ -75,6 +78,7 @@ class RouterCounters:
             "priority-zero-pkts-rcvd": self.priority_zero_pkts_rcvd,
             "priority-zero-pkts-sent": self.priority_zero_pkts_sent,
             **{reason.value: 0 for reason in _YANG_REJECTS},
+            "lower-priority-rcvd": self.lower_priority_rcvd,
             "send-errors": self.send_errors,
             "checksums-pseudo-header": self.pseudo_header_checksums,
             "checksums-message-only": self.message_only_checksums,

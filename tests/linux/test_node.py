@@ -379,9 +379,6 @@ def test_wrong_arguments_are_named_before_anything_is_opened() -> None:
         assert await refused(lab, source="10.0.0.1/24") == (
             "source must be an IPv4 or IPv6 address without a prefix length, got '10.0.0.1/24'"
         )
-        assert await refused(lab, placements=[Placement(address="10.0.0.99")]) == (
-            "placements must be of the router's own addresses, got 10.0.0.99"
-        )
         elsewhere = Placement(address=VIRTUAL, device="eth8")
         assert await refused(lab, placements=[elsewhere]) == "interface must exist, got 'eth8'"
 
@@ -397,6 +394,25 @@ def test_second_router_of_a_vrid_is_refused_and_the_first_goes_on() -> None:
             await becomes(first, State.ACTIVE)
 
     on_bench(scenario)
+
+
+def test_address_that_reconfiguring_brings_is_held_as_its_placement_says() -> None:
+    async def scenario(lab: Bench) -> None:
+        later = Placement(address="10.0.0.101/24", label="eth0:vip")
+        async with open_router("eth0", config(), netns=lab.net.name, placements=[later]) as router:
+            await becomes(router, State.ACTIVE)
+            router.reconfigure(config(addresses=["10.0.0.101"]))
+            await eventually(lambda: lab.net.shown() == {"10.0.0.1/24", "10.0.0.101/24"}, "the other address")
+            assert lab.net.addresses()["10.0.0.101/24"]["label"] == "eth0:vip"
+
+    on_bench(scenario)
+
+
+def test_settings_of_a_node_are_checked_when_it_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"^announce_gap must be 0-10 seconds, got 99$"):
+        Node(announce_gap=99)
+    with pytest.raises(ConfigError, match=r"^lease must be 3-86400 seconds, got 1$"):
+        Node(lease=1)
 
 
 @pytest.mark.parametrize("capability", ["net_raw", "net_admin"])

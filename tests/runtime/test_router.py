@@ -228,13 +228,13 @@ def test_advertisement_that_cannot_leave_is_counted_and_told() -> None:
     async def scenario(lab: Lab) -> None:
         lab.lan.listen(lambda datagram: lab.wire.append((now(), datagram.payload[2])))
         transport = lab.lan.attach(1, "192.0.2.1")
-        transport.refuse(errno.ENETUNREACH, times=2)
+        transport.refuse(errno.ENETUNREACH, times=3)
         config = ElectionConfig(vrid=1, addresses=[VIRTUAL], priority=255)
         async with VirtualRouter(
             config, transport=transport, addresses=lab.addresses, announcer=lab.announcer
         ) as router:
             await asyncio.sleep(2.5)
-            assert (router.counters.send_errors, router.counters.advertisement_sent) == (2, 1)
+            assert (router.counters.send_errors, router.counters.advertisement_sent) == (3, 0)
             assert router.snapshot().error == "cannot send an advertisement: [Errno 101] Network is unreachable"
 
     virtually(scenario)
@@ -296,6 +296,7 @@ def test_snapshot_says_who_is_active_and_when_we_would_take_over() -> None:
                 "invalid-type-pkts-rcvd": 0,
                 "address-list-errors": 0,
                 "packet-length-errors": 0,
+                "lower-priority-rcvd": 0,
                 "send-errors": 0,
                 "interval-differences": 1,
                 "checksums-pseudo-header": 1,
@@ -374,5 +375,67 @@ def test_all_routers_resign_before_the_first_releases() -> None:
         await shut_down(*routers)
         assert {time for time, priority in lab.wire if priority == 0} == {0.5}
         assert now() > 0.5
+
+    virtually(scenario)
+
+
+def test_waiting_for_a_state_does_not_end_with_one_that_is_over() -> None:
+    async def scenario(lab: Lab) -> None:
+        async with lab.router(priority=255) as router:
+            await router.until(State.ACTIVE)
+            router.post(FaultRaised("track:test"))
+            waiter = asyncio.create_task(router.until(State.ACTIVE))
+            await asyncio.sleep(5.0)
+            assert not waiter.done()
+            router.post(FaultCleared("track:test"))
+            assert (await waiter).at == 5.0
+
+    virtually(scenario)
+
+
+def test_router_that_has_resigned_is_not_called_active() -> None:
+    async def scenario(lab: Lab) -> None:
+        async with lab.router(priority=100) as router:
+            lab.hear(200)
+            assert router.snapshot().active_address == OTHER
+            lab.hear(0)
+            assert (router.snapshot().active_address, router.snapshot().active_priority) == (None, None)
+
+    virtually(scenario)
+
+
+def test_error_that_is_over_is_no_longer_shown_and_told_again_when_it_returns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(lab: Lab) -> None:
+        transport = lab.lan.attach(1, "192.0.2.1")
+        config = ElectionConfig(vrid=1, addresses=[VIRTUAL], priority=255)
+        async with VirtualRouter(
+            config, transport=transport, addresses=lab.addresses, announcer=lab.announcer
+        ) as router:
+            for _ in range(2):
+                transport.refuse(errno.ENETUNREACH)
+                await asyncio.sleep(1.0)
+                assert router.snapshot().error is not None
+                await asyncio.sleep(1.0)
+                assert router.snapshot().error is None
+        assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
+
+    virtually(scenario)
+
+
+def test_another_active_router_of_lower_priority_is_counted_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(lab: Lab) -> None:
+        async with lab.router(priority=200) as router:
+            lab.hear(100)
+            assert router.counters.lower_priority_rcvd == 0  # not Active yet
+            await router.until(State.ACTIVE)
+            for _ in range(3):
+                lab.hear(100)
+            assert router.counters.lower_priority_rcvd == 3
+            told = [record.getMessage() for record in caplog.records if "Active too" in record.getMessage()]
+            assert len(told) == 1
 
     virtually(scenario)

@@ -119,6 +119,10 @@ class Election:
             case unreachable:
                 assert_never(unreachable)
 
+    def is_beating(self, priority: int) -> bool:
+        """Whether this router is Active and an advertisement of this priority is another Active Router's, who loses."""
+        return 0 < priority < self._priority and isinstance(self._phase, Active)
+
     def handle(self, event: Event, now: float) -> tuple[Action, ...]:
         """Take one event; return what to do, in order.
 

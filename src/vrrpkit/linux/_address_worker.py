@@ -153,6 +153,8 @@ class AddressWorker:
         except Exception as error:
             log.exception("changing addresses failed")
             failure = error
+        if not jobs and not unrenewed:
+            return
         with suppress(RuntimeError):  # the loop is closed, and nobody waits
             self._loop.call_soon_threadsafe(self._finish, jobs, unrenewed, failure)
 

@@ -195,7 +195,10 @@ class AddressKeeper:
             self._worker.renew((holding,))
             return
         if self._watcher.view(holding.device.name).up:
-            self._complain(holding, f"{holding.device.name}: {holding.placement} was removed by somebody else")
+            self._complain(
+                holding,
+                f"{holding.device.name}: {holding.placement} was removed by somebody else, or its lease has ended",
+            )
         self._seat.post(Vanished(holding))
 
     def _not_renewed(self, holding: Holding) -> None:

@@ -38,6 +38,10 @@ class Link:
         interface: The interface's name.
         family: Whose messages.
         netns: The network namespace by name or path; None for the process's own.
+
+    Attributes:
+        interface: The interface's name.
+        family: Whose messages.
     """
 
     def __init__(self, driver: Driver, interface: str, family: Family, netns: str | None = None) -> None:
@@ -207,7 +211,11 @@ class Link:
 
 
 class LinkPort:
-    """One virtual router's place on a link: a `vrrpkit.runtime.Transport`."""
+    """One virtual router's place on a link: a `vrrpkit.runtime.Transport`.
+
+    Attributes:
+        vrid: The virtual router's identifier.
+    """
 
     def __init__(self, link: Link, vrid: int, peers: tuple[IPAddress, ...], *, check_source: bool) -> None:
         """See `Link.port()`."""

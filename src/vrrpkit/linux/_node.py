@@ -11,7 +11,7 @@ from typing import Final, Self
 from vrrpkit.addresses import Family, IPAddress, parse_address
 from vrrpkit.announce import AnnouncePolicy
 from vrrpkit.election import ElectionConfig, SteppedDown
-from vrrpkit.errors import ConfigError
+from vrrpkit.errors import check_number
 from vrrpkit.keeping import ForeignDeletion
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
 from vrrpkit.linux._announcer import RouterAnnouncer
@@ -41,9 +41,18 @@ class Node:
             happens three times in that span: what a killed process held does not stay behind. None holds addresses
             for ever.
         announce_gap: Seconds between any two announcements on one interface, 0-10.
+
+    Attributes:
+        driver: The clock of all its routers; machines of your own may have a seat there.
+
+    Raises:
+        ConfigError: The lease or the gap is out of its range.
     """
 
     def __init__(self, *, netns: str | None = None, lease: float | None = 30.0, announce_gap: float = 0.0) -> None:
+        check_number("announce_gap", announce_gap, 0, 10, "seconds")
+        if lease is not None:
+            check_number("lease", lease, 3, 86400, "seconds")
         self._netns: Final = netns
         self._lease = lease
         self._gap = announce_gap
@@ -101,7 +110,8 @@ class Node:
             interface: The interface of the advertisements, and of the addresses that no placement puts elsewhere.
             config: The virtual router.
             placements: How its addresses are held: prefix length, another interface, label and so on; an address
-                without a placement is a /32 or /128 on `interface`.
+                without a placement is a /32 or /128 on `interface`. Those of addresses that `reconfigure()` is to
+                bring later may be among them.
             peers: Unicast peers; multicast when empty.
             check_source: Whether to listen to `peers` only; turned off, anybody who can reach us can take over.
             source: The address to send from, which must be on the interface; its primary address when None.
@@ -113,7 +123,7 @@ class Node:
             ConfigError: An argument is wrong, or an interface does not exist; nothing has changed then.
             PermissionError: CAP_NET_RAW or CAP_NET_ADMIN is missing; the text says which.
         """
-        placed = _placed(placements, config)
+        placed = tuple(placements)
         unicast = tuple(parse_address("peers", peer) for peer in peers)
         fixed = None if source is None else parse_address("source", source)
         devices = {interface, *(placement.device or interface for placement in placed)}
@@ -171,14 +181,6 @@ class Node:
             self._devices.release(interface)
 
         return stop_listening
-
-
-def _placed(placements: Iterable[Placement], config: ElectionConfig) -> tuple[Placement, ...]:
-    placed = tuple(placements)
-    strangers = [placement.address for placement in placed if placement.address not in config.all_addresses]
-    if strangers:
-        raise ConfigError(f"placements must be of the router's own addresses, got {strangers[0]}")
-    return placed
 
 
 @asynccontextmanager

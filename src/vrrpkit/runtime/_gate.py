@@ -47,6 +47,9 @@ class Gate:
         counters.advertisement_rcvd += 1
         if advert.priority == 0:
             counters.priority_zero_pkts_rcvd += 1
+        if self._election.is_beating(advert.priority):
+            counters.lower_priority_rcvd += 1
+            self._complain("loser", event.source, f"is of lower priority, and it is Active too: {advert}")
         form = known[2]
         if form is _PSEUDO_HEADER:
             counters.pseudo_header_checksums += 1

@@ -52,6 +52,7 @@ log = logging.getLogger("vrrpkit.router")
 # How long the kernel may take for one change of addresses, and the pauses before it is asked again.
 _PATIENCE: Final = 10.0
 _TOO_LONG: Final = f"changing addresses took longer than {_PATIENCE:g} s"
+_SENDING, _ACQUIRING, _RELEASING = "sending", "acquiring", "releasing"
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
 # The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
@@ -79,6 +80,10 @@ class VirtualRouter:
         announcer: How the LAN learns of them.
         driver: The clock it shares with other routers of the process; its own when None.
         name: What logs and snapshots call it; `VRID 51` when None.
+
+    Attributes:
+        name: What it is called.
+        counters: What it has counted; they go on counting, while a snapshot's stand still.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class VirtualRouter:
         self._worker: asyncio.Task[None] | None = None
         self._unreleased: tuple[IPAddress, ...] = ()
         self._address_cause: str | None = None
-        self._error: str | None = None
+        self._errors: dict[str, str] = {}
         self._news: deque[StateChanged] = deque(maxlen=_REMEMBERED_CHANGES)
         self._told = 0
         self._news_came = asyncio.Event()
@@ -183,13 +188,15 @@ class VirtualRouter:
             await self._news_came.wait()
 
     async def until(self, state: State) -> StateChanged:
-        """Wait for a state; return the change that led to it.
+        """Wait until the router is in a state; return the change that led to it.
+
+        A state that was left again before the change could be told does not count.
 
         Raises:
             RuntimeError: The router was closed first.
         """
         async for change in self.changes():
-            if change.new is state:
+            if change.new is state and self.state is state:
                 return change
         raise RuntimeError(f"{self.name} was closed before it became {state}")
 
@@ -212,7 +219,7 @@ class VirtualRouter:
             last_change=self._decided,
             since=self._since,
             counters=self.counters,
-            error=self._error,
+            error="; ".join(self._errors.values()) or None,
         )
 
     def post(self, event: Event) -> None:
@@ -282,8 +289,10 @@ class VirtualRouter:
             self._transport.send(advert)
         except OSError as error:
             self.counters.send_errors += 1
-            self._complain(f"cannot send an advertisement: {error}")
+            self._complain(_SENDING, f"cannot send an advertisement: {error}")
             return
+        if self._errors:
+            self._errors.pop(_SENDING, None)
         self.counters.advertisement_sent += 1
         self.counters.priority_zero_pkts_sent += advert.priority == 0
 
@@ -312,11 +321,12 @@ class VirtualRouter:
                 await self._addresses.acquire(addresses)
         except OSError as error:
             number = error.errno or errno.ETIMEDOUT
-            self._complain(str(error) or _TOO_LONG)
+            self._complain(_ACQUIRING, str(error) or _TOO_LONG)
             self._address_cause = f"addresses:{errno.errorcode.get(number, number)}"
             self._seat.post(FaultRaised(self._address_cause))
             self._retry.post(Failed())
         else:
+            self._errors.pop(_ACQUIRING, None)
             self._retry.post(Succeeded())
 
     async def _release(self, addresses: tuple[IPAddress, ...]) -> None:
@@ -324,10 +334,11 @@ class VirtualRouter:
             async with asyncio.timeout(_PATIENCE):
                 await self._addresses.release(addresses)
         except OSError as error:
-            self._complain(str(error) or _TOO_LONG)
+            self._complain(_RELEASING, str(error) or _TOO_LONG)
             self._unreleased = addresses
             self._retry.post(Failed())
         else:
+            self._errors.pop(_RELEASING, None)
             self._unreleased = ()
 
     def _try_again(self, _action: TryAgain) -> None:
@@ -338,10 +349,10 @@ class VirtualRouter:
         if cause is not None:
             self._seat.post(FaultCleared(cause))
 
-    def _complain(self, error: str) -> None:
-        if error != self._error:
+    def _complain(self, about: str, error: str) -> None:
+        if self._errors.get(about) != error:
             log.error("%s: %s", self.name, error)
-        self._error = error
+        self._errors[about] = error
 
     def _tell(self, change: StateChanged) -> None:
         log.info("%s: %s", self.name, change)

@@ -47,7 +47,7 @@ class RouterSnapshot:
         counters: What it has counted.
         skew: Its Skew_Time now, in seconds.
         down_interval: Its Active_Down_Interval now, in seconds.
-        error: The last thing the kernel refused, in words.
+        error: What the kernel refuses now, in words.
     """
 
     name: str
@@ -117,6 +117,10 @@ class RouterSnapshot:
         }
 
 
+def _has_resigned(following: Backup) -> bool:
+    return following.heard is not None and following.heard.priority == 0
+
+
 def take_snapshot(
     election: Election,
     *,
@@ -140,7 +144,7 @@ def take_snapshot(
         taken_at=now,
         priority=election.priority,
         primary_address=election.primary_address,
-        active=None if following is None else following.heard,
+        active=None if following is None or _has_resigned(following) else following.heard,
         deadline=election.deadline,
         causes=election.causes,
         held=config.all_addresses if isinstance(phase, Active) else (),
