@@ -28,8 +28,8 @@ class TimerClock:
     """
 
     def __init__(self) -> None:
-        # Waking up takes a Python process some tenths of a millisecond.
-        self.lead: Final = 0.0005
+        # Waking up from a long sleep takes a Python process up to a millisecond.
+        self.lead: Final = 0.001
         self._loop = asyncio.get_running_loop()
         self._fd: int = _libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS)
         if self._fd < 0:

@@ -80,7 +80,11 @@ class Link:
         Raises:
             PermissionError: Without CAP_NET_RAW.
         """
-        self._up = view.up
+        came_up, self._up = view.up and not self._up, view.up
+        if came_up and self._receiver is not None and self._resting is None:
+            # uvloop does not look again at a descriptor that has had an error, such as that its link is down.
+            self._loop.remove_reader(self._receiver)
+            self._loop.add_reader(self._receiver, self._readable)
         if view.index != self._index:
             self._close_sockets()
             if view.index is not None:

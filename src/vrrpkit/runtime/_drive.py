@@ -140,8 +140,8 @@ class Driver:
     def _fire(self) -> None:
         self._alarm = -inf  # while seats tick, nobody needs to set it
         duties, judgements, soonest = self._due()
-        for seat in duties:
-            self._shielded(seat.do_duty)
+        for seat, deadline in duties:
+            self._shielded(seat.do_duty, deadline)
         if judgements:
             while True:
                 for drain in self._sources:
@@ -152,7 +152,7 @@ class Driver:
                 self._shielded(seat.judge)
         self._set_alarm()
 
-    def _due(self) -> tuple[list[Seat[Any, Any]], list[Seat[Any, Any]], float]:
+    def _due(self) -> tuple[list[tuple[Seat[Any, Any], float]], list[Seat[Any, Any]], float]:
         """The duties that may be done now, the judgements that are due or imminent, and when the first of them is."""
         heap, now = self._heap, self.now()
         duties, judgements, others = [], [], []
@@ -162,22 +162,25 @@ class Driver:
             if at != seat.queued_at:
                 continue
             seat.queued_at = inf
-            at = inf if (due_at := seat.due_at) is None else due_at
-            if at <= now + self._clock.lead and seat.leeway() is None:
+            deadline = seat.deadline
+            if deadline is None:
+                continue
+            leeway = seat.leeway()
+            if leeway is not None and deadline - leeway <= now:
+                duties.append((seat, deadline))
+            elif leeway is None and deadline <= now + self._clock.lead:
                 judgements.append(seat)
-                soonest = min(soonest, at)
-            elif at <= now:
-                duties.append(seat)
+                soonest = min(soonest, deadline)
             else:
                 others.append(seat)
         for seat in others:
             self._keep(seat)
         return duties, judgements, soonest
 
-    def _shielded(self, step: Callable[[], None]) -> None:
+    def _shielded(self, step: Callable[..., None], *arguments: float) -> None:
         """A defect in one machine's surroundings must not silence the others."""
         try:
-            step()
+            step(*arguments)
         except Exception as error:  # noqa: BLE001 - told to the loop's handler, as for any callback
             context = {"message": f"vrrpkit driver: {step!r} failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -224,11 +227,10 @@ class Seat(Generic[E, A]):
         """
         self._feed(event, self._driver.now())
 
-    def do_duty(self) -> None:
+    def do_duty(self, deadline: float) -> None:
         """Tell the machine that its deadline has come, or is near enough, unless another one's duty has moved it."""
-        now, deadline, leeway = self._driver.now(), self.deadline, self.leeway()
-        if deadline is not None and leeway is not None and deadline - leeway <= now:
-            self._feed(self._tick, max(deadline, now))
+        if self.deadline == deadline:
+            self._feed(self._tick, max(deadline, self._driver.now()))
         else:
             self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
 

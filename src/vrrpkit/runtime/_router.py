@@ -56,7 +56,7 @@ _SENDING, _ACQUIRING, _RELEASING = "sending", "acquiring", "releasing"
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
 # The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
-_LEEWAY: Final = 0.01
+_LEEWAY: Final = 0.05
 _REMEMBERED_CHANGES: Final = 1024
 
 
