@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vrrpkit.runtime._drive import Driver, Inbox, LoopClock, Seat, drive
+from vrrpkit.runtime._drive import Inbox, drive
+from vrrpkit.runtime._driver import Driver, LoopClock, Seat
 from vrrpkit.runtime._ports import AddressManager, Announcer, Clock, Receiver, Transport
 from vrrpkit.runtime._router import VirtualRouter, shut_down
 from vrrpkit.runtime._snapshot import RouterSnapshot

@@ -39,7 +39,7 @@ from vrrpkit.election import (
 from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.runtime._backoff import Backoff, BackoffDue, Failed, Succeeded, TryAgain
 from vrrpkit.runtime._backoff import Event as BackoffEvent
-from vrrpkit.runtime._drive import Driver, Seat
+from vrrpkit.runtime._driver import Driver, Seat
 from vrrpkit.runtime._gate import Gate
 from vrrpkit.runtime._ports import AddressManager, Announcer, Transport
 from vrrpkit.runtime._snapshot import RouterSnapshot, take_snapshot
