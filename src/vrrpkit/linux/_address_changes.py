@@ -14,8 +14,9 @@ from typing import Final, TypeAlias, assert_never
 from vrrpkit.addresses import IPAddress
 from vrrpkit.errors import KernelError
 from vrrpkit.linux._dumps import read_addresses
+from vrrpkit.linux._errors import kernel_error
 from vrrpkit.linux._holding import Condition, Holding
-from vrrpkit.linux._netlink import Change, Refusal, Requests, kernel_error
+from vrrpkit.linux._netlink import Change, Refusal, Requests
 from vrrpkit.linux._placement import Placement
 from vrrpkit.linux._rtnetlink import (
     RTM_DELADDR,

@@ -8,7 +8,6 @@ lock, non-blocking socket or not; where that matters, ask from a thread.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from vrrpkit.errors import KernelError
+from vrrpkit.linux._errors import kernel_error
 from vrrpkit.linux._netns import in_netns
 from vrrpkit.linux._wire import (
     NLM_F_ACK,
@@ -32,7 +31,7 @@ from vrrpkit.linux._wire import (
     pack,
 )
 
-__all__ = ["BATCH", "SOL_NETLINK", "Change", "Refusal", "Requests", "kernel_error", "open_netlink"]
+__all__ = ["BATCH", "SOL_NETLINK", "Change", "Refusal", "Requests", "open_netlink"]
 
 # linux/netlink.h and asm-generic/socket.h
 SOL_NETLINK: Final = 270
@@ -49,17 +48,6 @@ _PATIENCE: Final = 5  # seconds
 _ANSWER_SIZE: Final = 1 << 16
 _DUMP_SIZE: Final = 1 << 18  # the kernel fills 32 KiB at a time, or more for one link with many virtual functions
 _DUMP_TRIES: Final = 10
-
-
-class _ForbiddenError(KernelError, PermissionError):
-    """A `KernelError` that `except PermissionError` catches, too."""
-
-
-def kernel_error(operation: str, code: int, text: str = "", *, capability: str = "CAP_NET_ADMIN") -> KernelError:
-    """What the kernel refused, in its own words; a lack of rights in ours, by the capability that is missing."""
-    if code == errno.EPERM:
-        return _ForbiddenError(operation, code, f"this needs {capability}")
-    return KernelError(operation, code, text or os.strerror(code))
 
 
 def open_netlink(protocol: int, netns: str | None = None, *, receive_buffer: int | None = None) -> socket.socket:

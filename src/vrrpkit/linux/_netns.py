@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Final, TypeVar
 
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._errors import kernel_error
 
 __all__ = ["in_netns"]
 
@@ -76,9 +77,5 @@ def _enter(netns: str, descriptor: int) -> None:
 
 
 def _refused(netns: str, code: int, path: str = "") -> KernelError:
-    reasons = {
-        errno.ENOENT: f"there is no {path}",
-        errno.EPERM: "this needs CAP_SYS_ADMIN",
-        errno.EINVAL: "this is not a network namespace",
-    }
-    return KernelError(f"enter network namespace {netns}", code, reasons.get(code, os.strerror(code)))
+    reasons = {errno.ENOENT: f"there is no {path}", errno.EINVAL: "this is not a network namespace"}
+    return kernel_error(f"enter network namespace {netns}", code, reasons.get(code, ""), capability="CAP_SYS_ADMIN")
