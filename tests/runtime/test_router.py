@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import pytest
 from attrs import define, evolve, field
 
 from vrrpkit import Advertisement, ConfigError, ElectionConfig, Reason, State, StateChanged, VirtualRouter
-from vrrpkit.addresses import parse_address
+from vrrpkit.addresses import IPAddress, parse_address
 from vrrpkit.election import FaultCleared, FaultRaised
 from vrrpkit.packet import Datagram, encode
 from vrrpkit.runtime import shut_down
@@ -437,5 +437,40 @@ def test_another_active_router_of_lower_priority_is_counted_and_told_once(
             assert router.counters.lower_priority_rcvd == 3
             told = [record.getMessage() for record in caplog.records if "Active too" in record.getMessage()]
             assert len(told) == 1
+
+    virtually(scenario)
+
+
+class BrokenAddresses(FakeAddresses):
+    """An address manager with a defect."""
+
+    async def acquire(self, addresses: Iterable[IPAddress]) -> None:
+        raise LookupError("no such account")
+
+
+def test_defect_of_an_address_manager_is_a_fault_and_closing_still_ends() -> None:
+    async def scenario(lab: Lab) -> None:
+        lab.addresses = BrokenAddresses()
+        async with lab.router(priority=255) as router:
+            await asyncio.sleep(0.5)
+            assert router.snapshot().causes == {"addresses:LookupError"}
+            assert lab.wire == [(0.0, 255), (0.0, 0)]
+        assert now() == 0.5
+
+    virtually(scenario)
+
+
+def test_address_that_reconfiguring_could_not_remove_is_removed_while_the_router_is_active() -> None:
+    async def scenario(lab: Lab) -> None:
+        second = parse_address("", "192.0.2.101")
+        async with lab.router(priority=255) as router:
+            await router.until(State.ACTIVE)
+            router.reconfigure(evolve(router.config, addresses=[second]))
+            lab.addresses.refuse(0)
+            lab.addresses.refuse(errno.EBUSY)
+            await asyncio.sleep(0.5)
+            assert lab.addresses.held == [VIRTUAL, second]
+            await asyncio.sleep(1.0)
+            assert (router.state, lab.addresses.held, lab.announcer.announcing) == (State.ACTIVE, [second], [second])
 
     virtually(scenario)

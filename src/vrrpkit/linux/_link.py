@@ -193,7 +193,9 @@ class Link:
             self._sender = in_netns(self._netns, lambda: open_sender(self.interface, index, source))
         except PermissionError:
             raise
-        except OSError as error:  # gone again: the watcher will say so
+        except OSError as error:
+            # Without a sender there is no primary address, which is a fault; Active and not heard would be worse.
+            self._source = None
             log.warning("%s: cannot send from %s: %s", self.interface, source, error)
 
     def _close_sockets(self) -> None:

@@ -171,16 +171,13 @@ class Node:
 
     def listen(self, interface: str, family: Family, listener: Callable[[Datagram], None]) -> Callable[[], None]:
         """Hear every VRRP message on a link, without taking part; for monitors. Returns how to stop."""
-        self._devices.claim(interface)
-        link = self._devices.claim_link(interface, family, None)
-        stop = link.listen(listener)
-
-        def stop_listening() -> None:
-            stop()
-            self._devices.release_link(link)
-            self._devices.release(interface)
-
-        return stop_listening
+        with ExitStack() as undo:
+            self._devices.claim(interface)
+            undo.callback(self._devices.release, interface)
+            link = self._devices.claim_link(interface, family, None)
+            undo.callback(self._devices.release_link, link)
+            undo.callback(link.listen(listener))
+            return undo.pop_all().close
 
 
 @asynccontextmanager

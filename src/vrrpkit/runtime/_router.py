@@ -116,7 +116,7 @@ class VirtualRouter:
         )
         self._to_do: deque[Action] = deque()
         self._worker: asyncio.Task[None] | None = None
-        self._unreleased: tuple[IPAddress, ...] = ()
+        self._unreleased: dict[IPAddress, None] = {}
         self._address_cause: str | None = None
         self._errors: dict[str, str] = {}
         self._news: deque[StateChanged] = deque(maxlen=_REMEMBERED_CHANGES)
@@ -281,6 +281,9 @@ class VirtualRouter:
             case unreachable:
                 assert_never(unreachable)
         self._to_do.append(action)
+        self._begin_work()
+
+    def _begin_work(self) -> None:
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work())
 
@@ -298,7 +301,11 @@ class VirtualRouter:
 
     async def _work(self) -> None:
         while self._to_do:
-            await self._carry_out(self._to_do.popleft())
+            action = self._to_do.popleft()
+            try:
+                await self._carry_out(action)
+            except Exception:  # a defect of a port must not keep what follows from being done
+                log.exception("%s: %s failed", self.name, action)
         self._worker = None
 
     async def _carry_out(self, action: Action) -> None:
@@ -319,10 +326,9 @@ class VirtualRouter:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._addresses.acquire(addresses)
-        except OSError as error:
-            number = error.errno or errno.ETIMEDOUT
+        except Exception as error:  # noqa: BLE001 - Active without its addresses is a fault, whatever the reason
             self._complain(_ACQUIRING, str(error) or _TOO_LONG)
-            self._address_cause = f"addresses:{errno.errorcode.get(number, number)}"
+            self._address_cause = f"addresses:{_short_name(error)}"
             self._seat.post(FaultRaised(self._address_cause))
             self._retry.post(Failed())
         else:
@@ -333,18 +339,23 @@ class VirtualRouter:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._addresses.release(addresses)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - an address must not stay behind, whatever the reason
             self._complain(_RELEASING, str(error) or _TOO_LONG)
-            self._unreleased = addresses
+            self._unreleased |= dict.fromkeys(addresses)
             self._retry.post(Failed())
         else:
             self._errors.pop(_RELEASING, None)
-            self._unreleased = ()
+            for address in addresses:
+                self._unreleased.pop(address, None)
 
     def _try_again(self, _action: TryAgain) -> None:
         """What the kernel refused is tried again: releasing at once, acquiring by way of the election."""
-        if self._unreleased and self._election.state is not State.ACTIVE:
-            self._perform(ReleaseAddresses(self._unreleased))
+        held = self.config.all_addresses if self.state is State.ACTIVE else ()
+        left = tuple(address for address in self._unreleased if address not in held)
+        self._unreleased.clear()
+        if left:
+            self._to_do.append(ReleaseAddresses(left))
+            self._begin_work()
         cause, self._address_cause = self._address_cause, None
         if cause is not None:
             self._seat.post(FaultCleared(cause))
@@ -364,6 +375,14 @@ class VirtualRouter:
     async def _idle(self) -> None:
         while self._worker is not None:
             await asyncio.wait({self._worker})
+
+
+def _short_name(error: Exception) -> str:
+    """`EACCES`, or what else is short and can be looked up."""
+    if not isinstance(error, OSError):
+        return type(error).__name__
+    number = error.errno or errno.ETIMEDOUT
+    return errno.errorcode.get(number, str(number))
 
 
 async def see_through(coroutine: Coroutine[None, None, None]) -> None:
