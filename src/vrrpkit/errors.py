@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import define
 
-__all__ = ["ConfigError", "KernelError", "VRRPKitError"]
+__all__ = ["ConfigError", "ConfigWarning", "KernelError", "VRRPKitError"]
 
 
 class VRRPKitError(Exception):
@@ -19,6 +19,10 @@ class VRRPKitError(Exception):
 
 class ConfigError(VRRPKitError, ValueError):
     """A setting outside its range; the text names the field, the value and the range."""
+
+
+class ConfigWarning(UserWarning):
+    """Settings that are allowed, and that seldom do what was meant."""
 
 
 class KernelError(VRRPKitError, OSError):

@@ -1,0 +1,38 @@
+"""Checks: what is probed, and when a result is believed."""
+
+from __future__ import annotations
+
+from vrrpkit.checks._base import Checker, CheckResult
+from vrrpkit.checks._schedule import (
+    CheckDue,
+    CheckNow,
+    CheckSchedule,
+    Decided,
+    Finished,
+    Halted,
+    Repaired,
+    Resumed,
+    RunCheck,
+    RunRepair,
+    Schedule,
+    Stopped,
+    StopRunning,
+)
+
+__all__ = [
+    "CheckDue",
+    "CheckNow",
+    "CheckResult",
+    "CheckSchedule",
+    "Checker",
+    "Decided",
+    "Finished",
+    "Halted",
+    "Repaired",
+    "Resumed",
+    "RunCheck",
+    "RunRepair",
+    "Schedule",
+    "StopRunning",
+    "Stopped",
+]

@@ -1,0 +1,32 @@
+"""What every check looks like."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+__all__ = ["CheckResult", "Checker"]
+
+
+@frozen(kw_only=True)
+class CheckResult:
+    """What one check has found.
+
+    Attributes:
+        ok: Whether the target is as it should be.
+        detail: One line for people and logs.
+        elapsed: How long it took, in seconds.
+    """
+
+    ok: bool
+    detail: str = ""
+    elapsed: float = 0.0
+
+
+class Checker(Protocol):
+    """One probe: its settings are attributes, and it keeps nothing between two checks."""
+
+    async def check(self) -> CheckResult:
+        """Probe once. An unhealthy target is a result, not an exception; cancellation passes."""
+        ...
