@@ -74,7 +74,7 @@ class Whole:
         given: object = value
         if isinstance(given, bool) or not isinstance(given, int) or not self.low <= given <= self.high:
             remark = f" ({self.remark})" if self.remark else ""
-            raise ConfigError(f"{attribute.name} must be {self.low}-{self.high}{remark}, got {value!r}")
+            raise ConfigError(f"{attribute.name} must be {_span(str(self.low), str(self.high))}{remark}, got {value!r}")
 
 
 def check_flag(_instance: object, attribute: _Named, value: bool) -> None:
@@ -87,7 +87,11 @@ def check_flag(_instance: object, attribute: _Named, value: bool) -> None:
 def check_number(name: str, value: object, low: float, high: float, unit: str = "") -> None:
     """Raise `ConfigError` for anything but a number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ConfigError(f"{name} must be {low:g}-{high:g}{f' {unit}' if unit else ''}, got {value!r}")
+        raise ConfigError(f"{name} must be {_span(f'{low:g}', f'{high:g}')}{f' {unit}' if unit else ''}, got {value!r}")
+
+
+def _span(low: str, high: str) -> str:
+    return f"{low} to {high}" if low.startswith("-") else f"{low}-{high}"
 
 
 def check_count(name: str, value: Sized, low: int, high: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vrrpkit.checks._base import Checker, CheckResult
+from vrrpkit.checks._callable import CallableChecker
 from vrrpkit.checks._schedule import (
     CheckDue,
     CheckNow,
@@ -20,6 +21,7 @@ from vrrpkit.checks._schedule import (
 )
 
 __all__ = [
+    "CallableChecker",
     "CheckDue",
     "CheckNow",
     "CheckResult",

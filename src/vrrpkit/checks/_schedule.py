@@ -118,7 +118,13 @@ class RunRepair:
 
 @value
 class StopRunning:
-    """End what is running; report `Stopped`, and nothing else, when it has ended."""
+    """End what is running; report `Stopped`, and nothing else, when it has ended.
+
+    Attributes:
+        late: Whether it has taken too long; otherwise it is merely wanted no more.
+    """
+
+    late: bool
 
 
 @value
@@ -179,14 +185,15 @@ class CheckSchedule:
     With a repair, the first failure after a success (or at the beginning) does not count: the repair is tried, and
     after a pause the check decides. It is not tried again before the next success.
 
-    A check that does not end when told to counts as one more failure whenever the next one would be due.
+    A turn that comes while a check is running, or is told to end, is made up for as soon as that has ended; several
+    such turns count as one. A check that does not end when told to counts as one more failure at every further turn.
 
     Args:
         schedule: When, and how many.
         repairs: Whether there is a repair to try.
 
     Attributes:
-        skipped: How many checks fell out because another was running.
+        skipped: How many turns came while a check or a repair was running.
     """
 
     schedule: Schedule
@@ -213,6 +220,11 @@ class CheckSchedule:
         return self._verdict.streak
 
     @property
+    def repairing(self) -> bool:
+        """Whether the repair is running, or has been told to end."""
+        return isinstance(self._stage, _Repairing) or (isinstance(self._stage, _Stopping) and self._stage.then_look)
+
+    @property
     def deadline(self) -> float | None:
         """When the next check is due, or what is running has taken too long; None while halted and idle."""
         stage_ends = self._stage.deadline
@@ -224,7 +236,8 @@ class CheckSchedule:
         """Take one event; return what to do, in order."""
         match event:
             case CheckDue():
-                return (*self._expire(now), *self._take_turn(now))
+                late = self._expire(now)
+                return (*late, *self._take_turn(now, expired=bool(late)))
             case Finished(ok):
                 return self._finished(ok, now)
             case Repaired():
@@ -236,27 +249,23 @@ class CheckSchedule:
             case Halted():
                 return self._halt()
             case Resumed():
-                if self._next_at is None:
-                    self._next_at = now
-                    return self._take_turn(now)
+                return self._resume(now)
             case unreachable:
                 assert_never(unreachable)
         return ()
 
-    def _take_turn(self, now: float) -> tuple[Action, ...]:
+    def _take_turn(self, now: float, *, expired: bool) -> tuple[Action, ...]:
         """At a fixed rate: turns that were slept through are left out, and the others stay where they were."""
         if self._next_at is None or now < self._next_at:
             return ()
         self._next_at += self.schedule.interval * ((now - self._next_at) // self.schedule.interval + 1)
-        match self._stage:
-            case _Idle():
-                return self._check(now)
-            case _Stopping():
-                self.skipped += 1
-                return self._count(False)
-            case _:
-                self.skipped += 1
-                return ()
+        if isinstance(self._stage, _Idle):
+            return self._check(now)
+        if expired and isinstance(self._stage, _Checking):  # the second look after a repair began at this moment
+            return ()
+        self.skipped += 1
+        self._once_more |= isinstance(self._stage, _Checking | _Stopping)
+        return self._count(False) if isinstance(self._stage, _Stopping) and not expired else ()
 
     def _check(self, now: float) -> tuple[RunCheck]:
         self._stage = _Checking(now + self.schedule.patience)
@@ -270,10 +279,10 @@ class CheckSchedule:
             case _Checking():
                 repair = self._wants_repair()
                 self._stage = _Stopping(then_repair=repair)
-                return (StopRunning(),) if repair else (StopRunning(), *self._count(False))
+                return (StopRunning(late=True),) if repair else (StopRunning(late=True), *self._count(False))
             case _Repairing():
                 self._stage = _Stopping(then_look=True)
-                return (StopRunning(),)
+                return (StopRunning(late=True),)
             case _Waiting():
                 return self._check(now)
             case _:
@@ -302,7 +311,7 @@ class CheckSchedule:
         return self.repairs and not self._repair_tried
 
     def _repair(self, now: float) -> tuple[RunRepair]:
-        self._repair_tried = True
+        self._repair_tried, self._once_more = True, False
         self._stage = _Repairing(now + self.schedule.repair_timeout)
         return (RunRepair(),)
 
@@ -325,7 +334,7 @@ class CheckSchedule:
         match self._stage:
             case _Checking() | _Repairing():
                 self._stage = _Stopping()
-                return (StopRunning(),)
+                return (StopRunning(late=False),)
             case _Stopping():
                 self._stage = _Stopping()
             case _Idle() | _Waiting():
@@ -333,6 +342,12 @@ class CheckSchedule:
             case unreachable:
                 assert_never(unreachable)
         return ()
+
+    def _resume(self, now: float) -> tuple[Action, ...]:
+        if self._next_at is not None:
+            return ()
+        self._next_at = now + self.schedule.interval
+        return self._force(now)
 
     def _count(self, ok: bool) -> tuple[Decided, ...]:
         return (Decided(ok),) if self._verdict.record(ok) else ()

@@ -58,6 +58,10 @@ class Reason(enum.StrEnum):
     FAULT = "fault"
     RECOVERED = "recovered"
     SHUTDOWN = "shutdown"
+    DELETED = "deleted"
+    """Shut down because it was removed, while the program lives on."""
+    SYNC = "sync"
+    """Moved together with its sync group."""
 
 
 @value
@@ -117,6 +121,7 @@ class StateChanged:
         priority: The effective priority at that moment.
         heard: The advertisement behind the decision, if there is one.
         causes: What keeps the router in fault, if it is.
+        member: The member of the sync group that it moved with, if that is the reason.
     """
 
     old: State
@@ -126,6 +131,7 @@ class StateChanged:
     priority: int
     heard: Heard | None = None
     causes: frozenset[str] = frozenset()
+    member: str | None = None
 
     def __str__(self) -> str:
         """One line for logs and people."""
@@ -135,6 +141,8 @@ class StateChanged:
     def explanation(self) -> str:
         """The reason with its facts, in words."""
         facts = []
+        if self.member is not None:
+            facts.append(f"with {self.member}")
         if self.causes:
             facts.append(", ".join(sorted(self.causes)))
         if self.heard is not None:

@@ -25,6 +25,8 @@ from vrrpkit.election._events import (
     Event,
     FaultCleared,
     FaultRaised,
+    GroupTookOver,
+    GroupYielded,
     PrimaryAddressChanged,
     PriorityChanged,
     Reconfigured,
@@ -100,6 +102,11 @@ class Election:
         return self._causes
 
     @property
+    def is_yielding(self) -> bool:
+        """Whether it was stepped down, and follows whoever has taken over."""
+        return self._yielding
+
+    @property
     def deadline(self) -> float | None:
         """When to send `TimerFired`; None for never."""
         return self._phase.deadline
@@ -123,6 +130,13 @@ class Election:
         """Whether this router is Active and an advertisement of this priority is another Active Router's, who loses."""
         return 0 < priority < self._priority and isinstance(self._phase, Active)
 
+    def is_stalled(self, now: float) -> bool:
+        """Whether this Active router, which does not preempt, wakes up so late that another must have taken over.
+
+        It steps aside with the next event that would make it advertise.
+        """
+        return isinstance(self._phase, Active) and self._overslept(self._phase, now)
+
     def handle(self, event: Event, now: float) -> tuple[Action, ...]:
         """Take one event; return what to do, in order.
 
@@ -136,8 +150,8 @@ class Election:
                 return self._expire(now)
             case Startup():
                 return self._start(now)
-            case Shutdown():
-                return self._leave(Initialize(), Reason.SHUTDOWN, now)
+            case Shutdown(deleted):
+                return self._leave(Initialize(), Reason.DELETED if deleted else Reason.SHUTDOWN, now)
             case PriorityChanged(priority):
                 return self._rerank(priority, now)
             case PrimaryAddressChanged(address):
@@ -147,14 +161,16 @@ class Election:
                 return self._raise(cause, now)
             case FaultCleared(cause):
                 return self._clear(cause, now)
-            case Reconfigured(config):
-                return self._reconfigure(config, now)
+            case Reconfigured(config, priority):
+                return self._reconfigure(config, priority, now)
             case SteppedDown():
                 return self._step_down(now)
             case Suspended():
                 return self._raise(OPERATOR_CAUSE, now)
             case Resumed():
                 return self._resume(now)
+            case GroupYielded() | GroupTookOver():
+                return self._move_with_group(event, now)
             case unreachable:
                 assert_never(unreachable)
 
@@ -287,7 +303,9 @@ class Election:
         self._phase = self._unheard_backup(now)
         return (self._release(), self._news(State.ACTIVE, Reason.STALLED, now))
 
-    def _become_active(self, reason: Reason, heard: Heard | None, now: float) -> tuple[Action, ...]:
+    def _become_active(
+        self, reason: Reason, heard: Heard | None, now: float, member: str | None = None
+    ) -> tuple[Action, ...]:
         """Every way in: the advertisement goes out first."""
         old = self.state
         held = self._config.all_addresses
@@ -296,7 +314,7 @@ class Election:
             *self._send(now + self._config.advert_interval, now, now),
             AcquireAddresses(held),
             AnnounceAddresses(held),
-            self._news(old, reason, now, heard),
+            self._news(old, reason, now, heard, member),
         )
 
     def _leave(self, phase: Initialize | Fault, reason: Reason, now: float) -> tuple[Action, ...]:
@@ -309,11 +327,24 @@ class Election:
 
     def _step_down(self, now: float) -> tuple[Action, ...]:
         self._yielding = not isinstance(self._phase, Initialize)
+        return self._resign(Reason.STEPPED_DOWN, now)
+
+    def _resign(self, reason: Reason, now: float, member: str | None = None) -> tuple[Action, ...]:
+        """An Active Router lets another take over now."""
         if not isinstance(self._phase, Active):
             return ()
         parting = self._parting()
         self._phase = self._unheard_backup(now)
-        return (*parting, self._news(State.ACTIVE, Reason.STEPPED_DOWN, now))
+        return (*parting, self._news(State.ACTIVE, reason, now, member=member))
+
+    def _move_with_group(self, event: GroupYielded | GroupTookOver, now: float) -> tuple[Action, ...]:
+        match self._phase, event:
+            case Active(), GroupYielded(member):
+                return self._resign(Reason.SYNC, now, member)
+            case Backup() as backup, GroupTookOver(member):
+                return self._become_active(Reason.SYNC, backup.heard, now, member)
+            case _:
+                return ()
 
     def _resume(self, now: float) -> tuple[Action, ...]:
         self._yielding = False
@@ -341,7 +372,7 @@ class Election:
             self._shift(self._pending_wait() - wait, now)
         return ()
 
-    def _reconfigure(self, config: ElectionConfig, now: float) -> tuple[Action, ...]:
+    def _reconfigure(self, config: ElectionConfig, priority: int | None, now: float) -> tuple[Action, ...]:
         old = self._config
         if (config.vrid, config.family) != (old.vrid, old.family):
             raise ConfigError(
@@ -350,7 +381,9 @@ class Election:
             )
         wait = self._pending_wait()
         self._config = config
-        self._rank(config.priority if config.priority != old.priority else self._priority)
+        if config.is_owner or (priority is None and config.priority != old.priority):
+            priority = config.priority
+        self._rank(self._priority if priority is None else priority)
         match self._phase:
             case Active():
                 return self._change_addresses(old, now)
@@ -412,7 +445,9 @@ class Election:
     def _release(self) -> ReleaseAddresses:
         return ReleaseAddresses(self._config.all_addresses)
 
-    def _news(self, old: State, reason: Reason, now: float, heard: Heard | None = None) -> StateChanged:
+    def _news(
+        self, old: State, reason: Reason, now: float, heard: Heard | None = None, member: str | None = None
+    ) -> StateChanged:
         if heard is None and isinstance(self._phase, Backup):
             heard = self._phase.heard
         return StateChanged(
@@ -423,6 +458,7 @@ class Election:
             priority=self._priority,
             heard=heard,
             causes=self._causes,
+            member=member,
         )
 
     def _rank(self, priority: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from attrs import field
+from attrs.validators import optional
 
 from vrrpkit._cheap import value
 from vrrpkit.addresses import IPAddress
@@ -17,6 +18,8 @@ __all__ = [
     "Event",
     "FaultCleared",
     "FaultRaised",
+    "GroupTookOver",
+    "GroupYielded",
     "PrimaryAddressChanged",
     "PriorityChanged",
     "Reconfigured",
@@ -36,7 +39,13 @@ class Startup:
 
 @value
 class Shutdown:
-    """Stop taking part; an Active router resigns."""
+    """Stop taking part; an Active router resigns.
+
+    Attributes:
+        deleted: Whether the virtual router is removed while the program lives on; keepalived's `notify_deleted`.
+    """
+
+    deleted: bool = False
 
 
 @value
@@ -85,9 +94,16 @@ class FaultCleared:
 
 @value
 class Reconfigured:
-    """Go on with another configuration of the same virtual router: VRID and family stay."""
+    """Go on with another configuration of the same virtual router: VRID and family stay.
+
+    Attributes:
+        config: The new configuration.
+        priority: The effective priority under it, 1-254, which an Active router's advertisement of this moment already
+            has. None keeps the effective one, unless the configured one is another now; an owner's is 255.
+    """
 
     config: ElectionConfig
+    priority: int | None = field(default=None, validator=optional(Whole(1, 254)))
 
 
 @value
@@ -105,6 +121,27 @@ class Resumed:
     """An operator's wish: come back, and take over again where the priority says so."""
 
 
+@value
+class GroupYielded:
+    """Another member of the sync group stopped being Active.
+
+    An Active router resigns and waits for the full silence limit as Backup; any other takes no notice. It does not
+    follow lower priorities afterwards, as it does after `SteppedDown`.
+    """
+
+    member: str
+
+
+@value
+class GroupTookOver:
+    """Another member of the sync group is Active: a Backup becomes Active at once, any other takes no notice.
+
+    It does not wait for the end of its startup delay: the group that it joins is ready.
+    """
+
+    member: str
+
+
 OPERATOR_CAUSE: Final = "operator"
 
 Event: TypeAlias = (
@@ -120,4 +157,6 @@ Event: TypeAlias = (
     | SteppedDown
     | Suspended
     | Resumed
+    | GroupYielded
+    | GroupTookOver
 )

@@ -20,7 +20,8 @@ from vrrpkit.linux._devices import Devices
 from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.linux._member import Member
 from vrrpkit.packet import Datagram
-from vrrpkit.runtime import Driver, VirtualRouter, shut_down
+from vrrpkit.runtime import Driver, Notifier, RouterGroup, VirtualRouter, shut_down
+from vrrpkit.runtime._tracker import Tracked, Tracker
 
 __all__ = ["Node", "open_router"]
 
@@ -43,7 +44,8 @@ class Node:
         announce_gap: Seconds between any two announcements on one interface, 0-10.
 
     Attributes:
-        driver: The clock of all its routers; machines of your own may have a seat there.
+        driver: The clock of all its routers; trackers and machines of your own may have a seat there.
+        links: What the kernel says of links and addresses; interface trackers may follow it, too.
 
     Raises:
         ConfigError: The lease or the gap is out of its range.
@@ -57,6 +59,7 @@ class Node:
         self._lease = lease
         self._gap = announce_gap
         self._members: dict[VirtualRouter, Member] = {}
+        self._groups: list[RouterGroup] = []
         self._exit = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -64,11 +67,11 @@ class Node:
         with ExitStack() as stack:
             self.driver: Driver = Driver(TimerClock(), share_wakeups=True)
             stack.callback(self.driver.close)
-            watcher = LinkWatcher(self._netns)
-            stack.callback(watcher.close)
-            self._keeper = AddressKeeper(self.driver, watcher, netns=self._netns, lease=self._lease)
+            self.links: LinkWatcher = LinkWatcher(self._netns)
+            stack.callback(self.links.close)
+            self._keeper = AddressKeeper(self.driver, self.links, netns=self._netns, lease=self._lease)
             stack.callback(self._keeper.close)
-            self._devices = Devices(self.driver, watcher, netns=self._netns, gap=self._gap)
+            self._devices = Devices(self.driver, self.links, netns=self._netns, gap=self._gap)
             stack.callback(self._devices.close)
             self._exit = stack.pop_all()
         return self
@@ -77,9 +80,13 @@ class Node:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Close every router, then what they shared."""
+        for group in self._groups:
+            group.shut_down()
         try:
             await shut_down(*self._members)
         finally:
+            for group in self._groups:
+                group.close()
             for router in tuple(self._members):
                 self._members.pop(router).close()
             self._exit.close()
@@ -88,6 +95,32 @@ class Node:
     def routers(self) -> tuple[VirtualRouter, ...]:
         """The virtual routers running here."""
         return tuple(self._members)
+
+    @property
+    def groups(self) -> tuple[RouterGroup, ...]:
+        """The sync groups made here."""
+        return tuple(self._groups)
+
+    def add_group(
+        self,
+        name: str,
+        *,
+        tracks: Iterable[Tracker | Tracked] = (),
+        notify: Iterable[Notifier] = (),
+    ) -> RouterGroup:
+        """Make a sync group for `add_router(group=...)`; its members take part once `start()` has been called.
+
+        Args:
+            name: What logs and notifiers call it.
+            tracks: What all its members depend on.
+            notify: Whom to tell the group's news.
+
+        Raises:
+            ConfigError: Two trackers have the same name.
+        """
+        group = RouterGroup(name, driver=self.driver, tracks=tracks, notify=notify)
+        self._groups.append(group)
+        return group
 
     async def add_router(  # noqa: PLR0913 - keywords with the usual case as default
         self,
@@ -101,6 +134,9 @@ class Node:
         announce: AnnouncePolicy | None = None,
         foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
         name: str | None = None,
+        tracks: Iterable[Tracker | Tracked] = (),
+        notify: Iterable[Notifier] = (),
+        group: RouterGroup | None = None,
     ) -> VirtualRouter:
         """Start a virtual router on an interface.
 
@@ -117,7 +153,10 @@ class Node:
             source: The address to send from, which must be on the interface; its primary address when None.
             announce: How often to announce the addresses.
             foreign_deletion: What to do when somebody else removes one of the addresses.
-            name: What logs and snapshots call it; `eth0/51` when None.
+            name: What logs, snapshots and notifiers call it; `eth0/51` when None.
+            tracks: What its priority and its taking part depend on, from the start.
+            notify: Whom to tell its news.
+            group: The sync group of this node that it belongs to; it takes part when the group does.
 
         Raises:
             ConfigError: An argument is wrong, or an interface does not exist; nothing has changed then.
@@ -151,6 +190,9 @@ class Node:
                 ),
                 driver=self.driver,
                 name=name or f"{interface}/{config.vrid}",
+                tracks=tracks,
+                notify=notify,
+                group=group,
             )
             manager.on_yield = partial(router.post, SteppedDown())
             member = Member(router, link, frozenset(devices), undo.pop_all().close)
@@ -160,7 +202,8 @@ class Node:
         return router
 
     async def remove_router(self, router: VirtualRouter) -> None:
-        """Close one virtual router: resign, release, forget."""
+        """Close one virtual router: resign, release, forget. Notifiers hear that it is deleted."""
+        router.shut_down(deleted=True)
         try:
             await shut_down(router)
         finally:
@@ -194,6 +237,8 @@ async def open_router(  # noqa: PLR0913 - keywords with the usual case as defaul
     foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
     lease: float | None = 30.0,
     name: str | None = None,
+    tracks: Iterable[Tracker | Tracked] = (),
+    notify: Iterable[Notifier] = (),
 ) -> AsyncGenerator[VirtualRouter]:
     """One virtual router on one interface, wired for the usual case.
 
@@ -219,4 +264,6 @@ async def open_router(  # noqa: PLR0913 - keywords with the usual case as defaul
             announce=announce,
             foreign_deletion=foreign_deletion,
             name=name,
+            tracks=tracks,
+            notify=notify,
         )

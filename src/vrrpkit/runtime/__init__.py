@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from vrrpkit.runtime._drive import Inbox, drive
 from vrrpkit.runtime._driver import Driver, LoopClock, Seat
+from vrrpkit.runtime._group import RouterGroup
+from vrrpkit.runtime._hooks import Hook, Moment
+from vrrpkit.runtime._notices import LoserHeard, News, Notice, Notifier, PriorityMoved
 from vrrpkit.runtime._ports import AddressManager, Announcer, Clock, Receiver, Transport
 from vrrpkit.runtime._router import VirtualRouter, shut_down
 from vrrpkit.runtime._snapshot import RouterSnapshot
@@ -13,9 +16,17 @@ __all__ = [
     "Announcer",
     "Clock",
     "Driver",
+    "Hook",
     "Inbox",
     "LoopClock",
+    "LoserHeard",
+    "Moment",
+    "News",
+    "Notice",
+    "Notifier",
+    "PriorityMoved",
     "Receiver",
+    "RouterGroup",
     "RouterSnapshot",
     "Seat",
     "Transport",

@@ -226,12 +226,16 @@ class Seat(Generic[E, A]):
         """
         self._feed(event, self._driver.now())
 
+    def keep(self) -> None:
+        """Keep the machine's deadline, which somebody else has moved."""
+        self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
+
     def do_duty(self, deadline: float) -> None:
         """Tell the machine that its deadline has come, or is near enough, unless another one's duty has moved it."""
         if self.deadline == deadline:
             self._feed(self._tick, max(deadline, self._driver.now()))
         else:
-            self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
+            self.keep()
 
     def judge(self) -> None:
         """Tell the machine that its deadline has come, if news has not moved it."""
@@ -239,7 +243,7 @@ class Seat(Generic[E, A]):
         if deadline is not None and deadline <= now:
             self._feed(self._tick, now)
         else:
-            self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
+            self.keep()
 
     @property
     def deadline(self) -> float | None:
@@ -268,4 +272,4 @@ class Seat(Generic[E, A]):
             self._busy = False
             deadline = self._machine.deadline
             if deadline is not None and deadline < self.queued_at:
-                self._driver._keep(self)  # noqa: SLF001 - a seat is a part of its driver
+                self.keep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from vrrpkit.addresses import IPAddress
@@ -25,11 +26,18 @@ class Gate:
     object for the same octets, and an Active Router sends the same octets again and again.
     """
 
-    def __init__(self, election: Election, counters: RouterCounters, name: str) -> None:
-        """Screen by the election's configuration, count into the counters, log under the name."""
+    def __init__(
+        self,
+        election: Election,
+        counters: RouterCounters,
+        name: str,
+        on_loser: Callable[[AdvertReceived], None],
+    ) -> None:
+        """Screen by the election's configuration, count into the counters, log under the name, tell of losers."""
         self._election = election
         self._counters = counters
         self._name = name
+        self._on_loser = on_loser
         self._known: tuple[Advertisement, ElectionConfig, ChecksumForm | None, tuple[Difference, ...]] | None = None
         self._complaints: set[tuple[str, IPAddress]] = set()
 
@@ -49,6 +57,7 @@ class Gate:
             counters.priority_zero_pkts_rcvd += 1
         if self._election.is_beating(advert.priority):
             counters.lower_priority_rcvd += 1
+            self._on_loser(event)
             self._complain("loser", event.source, f"is of lower priority, and it is Active too: {advert}")
         form = known[2]
         if form is _PSEUDO_HEADER:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.election import State, StateChanged
+from vrrpkit.sync import GroupChanged
 
-__all__ = ["LoserHeard", "News", "Notice", "Notifier", "PriorityMoved"]
+__all__ = ["LoserHeard", "News", "Notice", "Notifier", "PriorityMoved", "tell_all"]
+
+log = logging.getLogger("vrrpkit.notify")
 
 
 @frozen(kw_only=True)
@@ -44,7 +49,7 @@ class LoserHeard:
     priority: int
 
 
-News: TypeAlias = StateChanged | PriorityMoved | LoserHeard
+News: TypeAlias = StateChanged | GroupChanged | PriorityMoved | LoserHeard
 
 
 @frozen
@@ -65,3 +70,12 @@ class Notifier(Protocol):
 
     def tell(self, notice: Notice) -> None:
         """Take one notice, in order, without waiting: a state's once its addresses have been dealt with."""
+
+
+def tell_all(notifiers: Iterable[Notifier], notice: Notice) -> None:
+    """Tell each of them; a defect in one keeps nothing from the others."""
+    for notifier in tuple(notifiers):
+        try:
+            notifier.tell(notice)
+        except Exception:
+            log.exception("%s: %r could not be told %s", notice.name, notifier, notice.news)

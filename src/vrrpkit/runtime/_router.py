@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self, assert_never
+
+from attrs import evolve
 
 from vrrpkit.addresses import IPAddress
 from vrrpkit.election import (
@@ -21,9 +21,6 @@ from vrrpkit.election import (
     Election,
     ElectionConfig,
     Event,
-    FaultCleared,
-    FaultRaised,
-    Reason,
     Reconfigured,
     ReleaseAddresses,
     Resumed,
@@ -36,28 +33,30 @@ from vrrpkit.election import (
     Suspended,
     TimerFired,
 )
+from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Reject
-from vrrpkit.runtime._backoff import Backoff, BackoffDue, Failed, Succeeded, TryAgain
-from vrrpkit.runtime._backoff import Event as BackoffEvent
-from vrrpkit.runtime._driver import Driver, Seat
+from vrrpkit.runtime._chores import Chores, Complaints
+from vrrpkit.runtime._driver import Driver
+from vrrpkit.runtime._feed import Feed
 from vrrpkit.runtime._gate import Gate
+from vrrpkit.runtime._group import Part, Place, RouterGroup
+from vrrpkit.runtime._hooks import Hook, Hooks, Moment
+from vrrpkit.runtime._notices import LoserHeard, News, Notice, Notifier, tell_all
 from vrrpkit.runtime._ports import AddressManager, Announcer, Transport
 from vrrpkit.runtime._snapshot import RouterSnapshot, take_snapshot
+from vrrpkit.runtime._tracker import Tracked, Tracker
+from vrrpkit.runtime._tracking import Tracking, as_tracked, consequences, moved, warn_of_traps, weigh
 from vrrpkit.stats import RouterCounters
+from vrrpkit.sync import freeing
+from vrrpkit.tracking import Standing
 
-__all__ = ["VirtualRouter", "shut_down"]
+__all__ = ["VirtualRouter", "see_through", "shut_down"]
 
 log = logging.getLogger("vrrpkit.router")
 
-# How long the kernel may take for one change of addresses, and the pauses before it is asked again.
-_PATIENCE: Final = 10.0
-_TOO_LONG: Final = f"changing addresses took longer than {_PATIENCE:g} s"
-_SENDING, _ACQUIRING, _RELEASING = "sending", "acquiring", "releasing"
-_FIRST_RETRY: Final = 1.0
-_LONGEST_RETRY: Final = 60.0
+_SENDING: Final = "sending"
 # The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
 _LEEWAY: Final = 0.05
-_REMEMBERED_CHANGES: Final = 1024
 
 
 class VirtualRouter:
@@ -70,8 +69,8 @@ class VirtualRouter:
     Entering the block starts the election. Leaving it, by any path, cancellation included, resigns at once
     (priority 0) and returns when the addresses are released.
 
-    Advertisements leave at the moment of the decision. What takes time (addresses, announcements, news) follows in
-    order, in a task of the router's own, so none of it can delay an advertisement.
+    Advertisements leave at the moment of the decision. What takes time (hooks, addresses, announcements, news) follows
+    in order, in a task of the router's own, so none of it can delay an advertisement.
 
     Args:
         config: What this router knows about the virtual router.
@@ -79,14 +78,20 @@ class VirtualRouter:
         addresses: Where its addresses are held.
         announcer: How the LAN learns of them.
         driver: The clock it shares with other routers of the process; its own when None.
-        name: What logs and snapshots call it; `VRID 51` when None.
+        name: What logs, snapshots and notifiers call it; `VRID 51` when None.
+        tracks: What its priority and its taking part depend on, from the start.
+        notify: Whom to tell its news.
+        group: The sync group that it belongs to from the start. It starts with the group, and shares its driver.
 
     Attributes:
         name: What it is called.
         counters: What it has counted; they go on counting, while a snapshot's stand still.
+
+    Raises:
+        ConfigError: The group cannot take it, or two trackers have the same name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords with the usual case as default
         self,
         config: ElectionConfig,
         *,
@@ -95,39 +100,52 @@ class VirtualRouter:
         announcer: Announcer,
         driver: Driver | None = None,
         name: str | None = None,
+        tracks: Iterable[Tracker | Tracked] = (),
+        notify: Iterable[Notifier] = (),
+        group: RouterGroup | None = None,
     ) -> None:
         self.name: Final = f"VRID {config.vrid}" if name is None else name
         self.counters: Final = RouterCounters()
         self._transport = transport
-        self._addresses = addresses
         self._announcer = announcer
-        self._own_driver = driver is None
-        self._driver = Driver() if driver is None else driver
+        self._own_driver = driver is None and group is None
+        self._driver = group.driver if group is not None else driver or Driver()
         self._election = Election(config, transport.primary_address)
-        self._seat: Seat[Event, Action] = self._driver.seat(
-            self._election,
-            self._perform,
-            tick=TimerFired(),
-            leeway=self._leeway,
+        self._gate = Gate(self._election, self.counters, self.name, self._loser_heard)
+        self._complaints = Complaints(self.name)
+        self._hooks = Hooks(self.name)
+        self._chores = Chores(
+            self.name,
+            addresses=addresses,
+            announcer=announcer,
+            driver=self._driver,
+            state=lambda: self.state,
+            held=lambda: self.config.all_addresses,
+            post=self.post,
+            tell=self._tell,
+            complaints=self._complaints,
+            hooks=self._hooks,
         )
-        self._gate = Gate(self._election, self.counters, self.name)
-        self._retry: Seat[BackoffEvent, TryAgain] = self._driver.seat(
-            Backoff(_FIRST_RETRY, _LONGEST_RETRY), self._try_again, tick=BackoffDue(), leeway=lambda: 0.0
-        )
-        self._to_do: deque[Action] = deque()
-        self._worker: asyncio.Task[None] | None = None
-        self._unreleased: dict[IPAddress, None] = {}
-        self._address_cause: str | None = None
-        self._errors: dict[str, str] = {}
-        self._news: deque[StateChanged] = deque(maxlen=_REMEMBERED_CHANGES)
-        self._told = 0
-        self._news_came = asyncio.Event()
+        self._notifiers: list[Notifier] = list(notify)
+        self._loser_waits = False
+        self._feed: Feed[StateChanged] = Feed(log, self.name)
         self._decided: StateChanged | None = None
         self._since: datetime | None = None
-        self._closed = False
+        self._standing = Standing(config.priority, config.priority)
+        self._tracking = Tracking(self.name, self._review)
+        self._group: RouterGroup | None = None
+        self._place: Place = self._place_of_its_own()
+        try:
+            for tracked in as_tracked(tracks):
+                self.track(tracked)
+            if group is not None:
+                self.join(group)
+        except ConfigError:
+            self._abandon()
+            raise
 
     async def __aenter__(self) -> Self:
-        """Start the election."""
+        """Start the election; a member of a group starts with that."""
         self.start()
         return self
 
@@ -138,13 +156,22 @@ class VirtualRouter:
         await see_through(self.aclose())
 
     def start(self) -> None:
-        """Begin to listen, and start the election."""
+        """Begin to listen, and start the election; a member of a group starts with that."""
         self._transport.open(self)
-        self._seat.post(Startup())
+        if self._group is None:
+            self.post(Startup())
 
-    def shut_down(self) -> None:
-        """Resign now: priority 0 has left when this returns. `changes()` ends with the change that follows."""
-        self._seat.post(Shutdown())
+    def shut_down(self, *, deleted: bool = False) -> None:
+        """Resign now: priority 0 has left when this returns. `changes()` ends with the change that follows.
+
+        A member leaves its sync group first, which goes on without it.
+
+        Args:
+            deleted: Whether to tell notifiers that this router is removed while the program lives on.
+        """
+        if self._group is not None:
+            self._detach()
+        self._place.post(Shutdown(deleted=deleted))
 
     async def aclose(self) -> None:
         """Resign, release the addresses, stop listening. Closing twice is a no-op.
@@ -152,15 +179,10 @@ class VirtualRouter:
         Returns when the addresses are released, or the kernel has refused that and been asked twice.
         """
         self.shut_down()
-        await self._idle()
-        if self._unreleased:
-            self._try_again(TryAgain())
-            await self._idle()
+        await self._chores.finish()
         self._transport.close()
-        self._seat.leave()
-        self._retry.leave()
-        self._closed = True
-        self._news_came.set()
+        self._abandon()
+        self._feed.close()
         if self._own_driver:
             self._driver.close()
 
@@ -170,22 +192,10 @@ class VirtualRouter:
         Begins with the latest change, so that a late reader knows where things stand. A reader that falls more than
         1,024 changes behind misses the oldest, which is logged. Ends when the router has shut down.
         """
-        seen = max(self._told - 1, 0)
-        while True:
-            while seen < self._told:
-                missed = self._told - len(self._news) - seen
-                if missed > 0:
-                    log.warning("%s: a reader of changes missed %d of them", self.name, missed)
-                    seen += missed
-                change = self._news[seen - self._told]
-                seen += 1
-                yield change
-                if change.reason is Reason.SHUTDOWN:
-                    return
-            if self._closed:
+        async for change in self._feed.follow():
+            yield change
+            if change.new is State.INITIALIZE:
                 return
-            self._news_came.clear()
-            await self._news_came.wait()
 
     async def until(self, state: State) -> StateChanged:
         """Wait until the router is in a state; return the change that led to it.
@@ -210,6 +220,21 @@ class VirtualRouter:
         """The settings in force."""
         return self._election.config
 
+    @property
+    def group(self) -> RouterGroup | None:
+        """The sync group that it belongs to."""
+        return self._group
+
+    @property
+    def standing(self) -> Standing:
+        """What its tracks make of its priority, every contribution told; a group's tracks count for its members."""
+        return self._standing if self._group is None else self._group.standing
+
+    @property
+    def tracks(self) -> Mapping[str, Tracked]:
+        """What it tracks itself, by name."""
+        return self._tracking.tracked
+
     def snapshot(self) -> RouterSnapshot:
         """Everything a person would ask, at this moment."""
         return take_snapshot(
@@ -219,24 +244,39 @@ class VirtualRouter:
             last_change=self._decided,
             since=self._since,
             counters=self.counters,
-            error="; ".join(self._errors.values()) or None,
+            error=str(self._complaints) or None,
+            standing=self.standing,
+            group=None if self._group is None else self._group.name,
         )
 
     def post(self, event: Event) -> None:
-        """Feed an event: from a tracker, a link watcher, an operator.
+        """Feed an event: from a link watcher, an operator. Conditions of things are for `track()`.
 
         Raises:
             ConfigError: `Reconfigured` names another virtual router.
         """
-        self._seat.post(event)
+        self._place.post(event)
 
     def reconfigure(self, config: ElectionConfig) -> None:
-        """Go on with other settings, without losing state; see `Reconfigured`.
+        """Go on with other settings, without losing state; see `Reconfigured`. Tracks keep their weights.
 
         Raises:
-            ConfigError: The VRID or the family is another one.
+            ConfigError: The VRID or the family is another one, or the priority in a group.
         """
-        self.post(Reconfigured(config))
+        weighed = self._weigh(config.priority) if self._group is None else self._group.standing
+        self.post(Reconfigured(config, None if config.is_owner else weighed.priority))
+        self._review()
+
+    def set_priority(self, priority: int) -> None:
+        """Go on with another configured priority, 1-255; in a group, of all members.
+
+        Raises:
+            ConfigError: It is out of its range.
+        """
+        if self._group is None:
+            self.reconfigure(evolve(self.config, priority=priority))
+        else:
+            self._group.set_priority(priority)
 
     def step_down(self) -> None:
         """Let another take over now, and do not take the role back while it lives."""
@@ -250,14 +290,113 @@ class VirtualRouter:
         """End `stay_away()` or `step_down()`."""
         self.post(Resumed())
 
+    def track(self, tracker: Tracker | Tracked) -> None:
+        """Let the priority, or taking part, depend on one more thing from now on.
+
+        Args:
+            tracker: With its own weight, or with another one: `check.weighing(-20)`.
+
+        Raises:
+            ConfigError: A thing of this name is tracked already.
+        """
+        (tracked,) = as_tracked([tracker])
+        warn_of_traps(self.name, tracked.track, preempt=self.config.preempt, is_owner=self.config.is_owner)
+        self._tracking.add(tracked)
+
+    def untrack(self, name: str) -> None:
+        """Depend on it no more.
+
+        Raises:
+            ConfigError: It is not tracked.
+        """
+        self._tracking.remove(name)
+
+    def set_weight(self, name: str, weight: int, *, reverse: bool | None = None) -> None:
+        """Give a track another weight; `reverse` stays as it is when None.
+
+        Raises:
+            ConfigError: It is not tracked, or the weight is not -253 to 253.
+        """
+        self._tracking.reweigh(name, weight, reverse=reverse)
+
+    def hook(self, moment: Moment, hook: Hook, *, timeout: float = 5.0) -> Callable[[], None]:
+        """Run `hook` at a moment of every change that brings or takes the addresses; returns how to stop.
+
+        Hooks of one moment run one after another, as they were added. A hook that fails is logged. One that takes
+        too long is cancelled, logged, and waited for no longer. No advertisement waits for a hook; the addresses,
+        and the news that come after it, do.
+
+        Args:
+            moment: When.
+            hook: Is told the change.
+            timeout: Seconds, 0.001-3600, that it may take.
+
+        Raises:
+            ConfigError: The timeout is out of its range.
+        """
+        return self._hooks.add(moment, hook, timeout)
+
+    def notify(self, notifier: Notifier) -> Callable[[], None]:
+        """Tell a notifier all news from now on, in order; returns how to stop."""
+        self._notifiers.append(notifier)
+
+        def stop() -> None:
+            if notifier in self._notifiers:
+                self._notifiers.remove(notifier)
+
+        return stop
+
+    def join(self, group: RouterGroup) -> None:
+        """Move together with others from now on; into an Active group as Active, at once.
+
+        Raises:
+            ConfigError: It is in a group already, has another driver, or does not fit the other members.
+        """
+        if self._group is not None:
+            raise ConfigError(f"{self.name} must be in one sync group, and is in {self._group.name} already")
+        if group.driver is not self._driver:
+            raise ConfigError(f"driver of {self.name} must be the one of {group.name}")
+        place = group.admit(
+            Part(self.name, self._election, self._perform, lambda: self._tracking.tracked, self._chores.add)
+        )
+        self._place.leave()
+        self._place, self._group = place, group
+        group.review()
+
+    def leave(self) -> None:
+        """Leave the sync group, which goes on without it; the state stays.
+
+        Raises:
+            ConfigError: It is in none.
+        """
+        if self._group is None:
+            raise ConfigError(f"{self.name} must be in a sync group to leave it")
+        self._detach()
+        for event in freeing(self._election):
+            self.post(event)
+        self._review()
+
     def heard(self, event: AdvertReceived) -> None:
         """From the transport: a well-formed advertisement came in."""
         if self._gate.admits(event):
-            self._seat.post(event)
+            self._place.post(event)
 
     def rejected(self, reason: Reject, source: IPAddress, detail: str) -> None:
         """From the transport: octets came in that are no advertisement for us."""
         self._gate.reject(reason, source, detail)
+
+    def _detach(self) -> None:
+        self._place.leave()
+        self._group = None
+        self._place = self._place_of_its_own()
+
+    def _abandon(self) -> None:
+        self._tracking.close()
+        self._place.leave()
+        self._chores.close()
+
+    def _place_of_its_own(self) -> Place:
+        return self._driver.seat(self._election, self._perform, tick=TimerFired(), leeway=self._leeway)
 
     def _leeway(self) -> float | None:
         """A Backup judges by what it has not heard; an Active Router has the duty to advertise."""
@@ -265,8 +404,30 @@ class VirtualRouter:
             return None
         return self._election.config.advert_interval * _LEEWAY
 
+    def _weigh(self, base: int) -> Standing:
+        return weigh(base, self._tracking.tracked.values())
+
+    def _review(self) -> None:
+        """What is tracked may be another: tell the election what has come of it, what is worse first."""
+        if self._group is not None:
+            self._group.review()
+            return
+        before, self._standing = self._standing, self._weigh(self.config.priority)
+        for event in consequences(self._election, self._standing.priority, self._standing.causes):
+            self.post(event)
+        if before.priority != self._standing.priority:
+            self._chores.add(moved(self.name, before, self._standing, self.state))
+
+    def _loser_heard(self, event: AdvertReceived) -> None:
+        """One such news waits at a time: a flood of losers must not become a flood of news."""
+        if self._notifiers and not self._loser_waits:
+            self._loser_waits = True
+            self._chores.add(
+                LoserHeard(source=event.source, heard=event.advert.priority, priority=self._election.priority)
+            )
+
     def _perform(self, action: Action) -> None:
-        """Send at once; leave what takes time to the worker, in order."""
+        """Send at once; leave what takes time to the chores, in order."""
         match action:
             case SendAdvertisement(advert):
                 self._transmit(advert)
@@ -280,109 +441,30 @@ class VirtualRouter:
                 pass
             case unreachable:
                 assert_never(unreachable)
-        self._to_do.append(action)
-        self._begin_work()
-
-    def _begin_work(self) -> None:
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        self._chores.add(action)
 
     def _transmit(self, advert: Advertisement) -> None:
         try:
             self._transport.send(advert)
         except OSError as error:
             self.counters.send_errors += 1
-            self._complain(_SENDING, f"cannot send an advertisement: {error}")
+            self._complaints.make(_SENDING, f"cannot send an advertisement: {error}")
             return
-        if self._errors:
-            self._errors.pop(_SENDING, None)
+        self._complaints.settle(_SENDING)
         self.counters.advertisement_sent += 1
         self.counters.priority_zero_pkts_sent += advert.priority == 0
 
-    async def _work(self) -> None:
-        while self._to_do:
-            action = self._to_do.popleft()
-            try:
-                await self._carry_out(action)
-            except Exception:  # a defect of a port must not keep what follows from being done
-                log.exception("%s: %s failed", self.name, action)
-        self._worker = None
-
-    async def _carry_out(self, action: Action) -> None:
-        active = self._election.state is State.ACTIVE
-        match action:
-            case AcquireAddresses(addresses) if active:
-                await self._acquire(addresses)
-            case AnnounceAddresses(addresses) if active:
-                self._announcer.announce(addresses)
-            case ReleaseAddresses(addresses):
-                await self._release(addresses)
+    def _tell(self, news: News) -> None:
+        match news:
             case StateChanged():
-                self._tell(action)
+                log.info("%s: %s", self.name, news)
+                self._gate.forget_complaints()
+                self._feed.add(news)
+            case LoserHeard():
+                self._loser_waits = False
             case _:
-                log.debug("%s: too late for %s", self.name, action)
-
-    async def _acquire(self, addresses: tuple[IPAddress, ...]) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._addresses.acquire(addresses)
-        except Exception as error:  # noqa: BLE001 - Active without its addresses is a fault, whatever the reason
-            self._complain(_ACQUIRING, str(error) or _TOO_LONG)
-            self._address_cause = f"addresses:{_short_name(error)}"
-            self._seat.post(FaultRaised(self._address_cause))
-            self._retry.post(Failed())
-        else:
-            self._errors.pop(_ACQUIRING, None)
-            self._retry.post(Succeeded())
-
-    async def _release(self, addresses: tuple[IPAddress, ...]) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._addresses.release(addresses)
-        except Exception as error:  # noqa: BLE001 - an address must not stay behind, whatever the reason
-            self._complain(_RELEASING, str(error) or _TOO_LONG)
-            self._unreleased |= dict.fromkeys(addresses)
-            self._retry.post(Failed())
-        else:
-            self._errors.pop(_RELEASING, None)
-            for address in addresses:
-                self._unreleased.pop(address, None)
-
-    def _try_again(self, _action: TryAgain) -> None:
-        """What the kernel refused is tried again: releasing at once, acquiring by way of the election."""
-        held = self.config.all_addresses if self.state is State.ACTIVE else ()
-        left = tuple(address for address in self._unreleased if address not in held)
-        self._unreleased.clear()
-        if left:
-            self._to_do.append(ReleaseAddresses(left))
-            self._begin_work()
-        cause, self._address_cause = self._address_cause, None
-        if cause is not None:
-            self._seat.post(FaultCleared(cause))
-
-    def _complain(self, about: str, error: str) -> None:
-        if self._errors.get(about) != error:
-            log.error("%s: %s", self.name, error)
-        self._errors[about] = error
-
-    def _tell(self, change: StateChanged) -> None:
-        log.info("%s: %s", self.name, change)
-        self._gate.forget_complaints()
-        self._news.append(change)
-        self._told += 1
-        self._news_came.set()
-
-    async def _idle(self) -> None:
-        while self._worker is not None:
-            await asyncio.wait({self._worker})
-
-
-def _short_name(error: Exception) -> str:
-    """`EACCES`, or what else is short and can be looked up."""
-    if not isinstance(error, OSError):
-        return type(error).__name__
-    number = error.errno or errno.ETIMEDOUT
-    return errno.errorcode.get(number, str(number))
+                pass
+        tell_all(self._notifiers, Notice(self.name, news))
 
 
 async def see_through(coroutine: Coroutine[None, None, None]) -> None:

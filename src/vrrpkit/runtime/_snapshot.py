@@ -20,6 +20,7 @@ from vrrpkit.election import (
     skew_time,
 )
 from vrrpkit.stats import RouterCounters
+from vrrpkit.tracking import Contribution, Standing, describe
 
 __all__ = ["RouterSnapshot"]
 
@@ -48,6 +49,8 @@ class RouterSnapshot:
         skew: Its Skew_Time now, in seconds.
         down_interval: Its Active_Down_Interval now, in seconds.
         error: What the kernel refuses now, in words.
+        standing: What the tracks make of its priority.
+        group: The sync group that it belongs to; None if it is in none.
     """
 
     name: str
@@ -66,6 +69,8 @@ class RouterSnapshot:
     skew: float
     down_interval: float
     error: str | None
+    standing: Standing
+    group: str | None
 
     @property
     def active_address(self) -> IPAddress | None:
@@ -113,15 +118,29 @@ class RouterSnapshot:
             "skew_time": self.skew,
             "active_down_interval": self.down_interval,
             "error": self.error,
+            "group": self.group,
+            "standing": self.standing.explanation,
+            "tracks": [_track(one) for one in self.standing.contributions],
             "counters": dict(self.counters.to_dict()),
         }
+
+
+def _track(one: Contribution) -> JSON:
+    return {
+        "name": one.track.name,
+        "weight": one.track.weight,
+        "reverse": one.track.reverse,
+        "reading": describe(one.reading),
+        "points": one.points,
+        "cause": one.cause,
+    }
 
 
 def _has_resigned(following: Backup) -> bool:
     return following.heard is not None and following.heard.priority == 0
 
 
-def take_snapshot(
+def take_snapshot(  # noqa: PLR0913 - everything that is in it
     election: Election,
     *,
     name: str,
@@ -130,6 +149,8 @@ def take_snapshot(
     since: datetime | None,
     counters: RouterCounters,
     error: str | None,
+    standing: Standing,
+    group: str | None,
 ) -> RouterSnapshot:
     """Put together what an election knows and what its router knows."""
     config, phase = election.config, election.phase
@@ -152,4 +173,6 @@ def take_snapshot(
         skew=skew_time(election.priority, interval, config.version),
         down_interval=active_down_interval(election.priority, interval, config.version, config.down_timer_adverts),
         error=error,
+        standing=standing,
+        group=group,
     )

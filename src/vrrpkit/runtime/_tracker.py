@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Final, Self
 
 from attrs import evolve, frozen
 
+from vrrpkit.runtime._feed import Feed
 from vrrpkit.tracking import Reading, Track, describe
 
 __all__ = ["Tracked", "Tracker", "TrackerNews"]
 
 log = logging.getLogger("vrrpkit.track")
-
-_REMEMBERED_NEWS: Final = 1024
 
 
 @frozen
@@ -71,11 +68,8 @@ class Tracker:
         self._found = TrackerNews(name, None)
         self._told = self._found
         self._paused = False
-        self._closed = False
         self._watchers: list[Callable[[], None]] = []
-        self._news: deque[TrackerNews] = deque(maxlen=_REMEMBERED_NEWS)
-        self._count = 0
-        self._news_came = asyncio.Event()
+        self._feed: Feed[TrackerNews] = Feed(log, name)
 
     async def __aenter__(self) -> Self:
         """Begin to find out."""
@@ -85,8 +79,7 @@ class Tracker:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Find out no more; routers keep what was known last."""
-        self._closed = True
-        self._news_came.set()
+        self._feed.close()
 
     @property
     def name(self) -> str:
@@ -156,19 +149,9 @@ class Tracker:
         return stop
 
     async def changes(self) -> AsyncIterator[TrackerNews]:
-        """Every change in order, beginning with what is known; ends when the tracker is closed."""
-        seen = self._count
-        if self._told.reading is not None:
-            yield self._told
-        while not self._closed:
-            seen = max(seen, self._count - len(self._news))
-            while seen < self._count:
-                news = self._news[seen - self._count]
-                seen += 1
-                yield news
-            self._news_came.clear()
-            if seen == self._count and not self._closed:
-                await self._news_came.wait()
+        """Every change in order, beginning with what is known already; ends when the tracker is closed."""
+        async for news in self._feed.follow():
+            yield news
 
     def _tell(self, news: TrackerNews) -> None:
         changed = news.reading != self._told.reading
@@ -176,8 +159,6 @@ class Tracker:
         if not changed:
             return
         log.info("%s: %s%s", self.name, describe(news.reading), f" ({news.detail})" if news.detail else "")
-        self._news.append(news)
-        self._count += 1
-        self._news_came.set()
+        self._feed.add(news)
         for callback in tuple(self._watchers):
             callback()

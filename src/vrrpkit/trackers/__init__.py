@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from vrrpkit.runtime._tracker import Tracked, Tracker, TrackerNews
+from vrrpkit.trackers._check import CheckTracker, Repair
+from vrrpkit.trackers._router import RouterTracker
 
-__all__ = ["Tracked", "Tracker", "TrackerNews"]
+__all__ = ["CheckTracker", "Repair", "RouterTracker", "Tracked", "Tracker", "TrackerNews"]

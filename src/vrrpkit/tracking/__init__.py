@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from vrrpkit.tracking._rise_fall import FirstResult, RiseFall
 from vrrpkit.tracking._settling import Observed, Settled, Settling, SettlingDue
-from vrrpkit.tracking._standing import Contribution, Level, Reading, Standing, Track, describe, standing
+from vrrpkit.tracking._standing import TRACK_CAUSES, Contribution, Level, Reading, Standing, Track, describe, standing
 
 __all__ = [
+    "TRACK_CAUSES",
     "Contribution",
     "FirstResult",
     "Level",

@@ -10,12 +10,16 @@ from attrs import field, frozen
 from vrrpkit._cheap import value
 from vrrpkit.errors import ConfigError, Whole, check_flag
 
-__all__ = ["Contribution", "Level", "Reading", "Standing", "Track", "describe", "standing"]
+__all__ = ["TRACK_CAUSES", "Contribution", "Level", "Reading", "Standing", "Track", "describe", "standing"]
 
 # keepalived's rules for a number times a weight: a product this low is a fault, and none counts for more than 253.
 _FAULT_AT: Final = -254
 _MOST: Final = 253
 _OWNER: Final = 255
+
+
+#: How every cause of fault begins that a track can be.
+TRACK_CAUSES: Final = ("track:", "waiting:")
 
 
 @value

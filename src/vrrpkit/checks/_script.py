@@ -1,0 +1,35 @@
+"""A check by a program: what it returns is the result."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import instance_of
+
+from vrrpkit.checks._base import CheckResult
+from vrrpkit.commands import Command, run
+from vrrpkit.commands._run import GRACE, TIMEOUT
+
+__all__ = ["ScriptChecker"]
+
+
+@frozen(kw_only=True)
+class ScriptChecker:
+    """Runs a program, and takes exit code 0 for a success and everything else for a failure.
+
+    Other than keepalived's `vrrp_script`, a program that cannot be run has failed, and so has one that catches SIGTERM
+    at its time limit and then exits with 0.
+
+    Attributes:
+        command: What to run.
+        timeout: Seconds, 0.01-86400, after which it has failed and is told to end.
+        grace: Seconds, 0-3600, that it then has before it is killed.
+    """
+
+    command: Command = field(validator=instance_of(Command))
+    timeout: float = field(validator=TIMEOUT)
+    grace: float = field(default=2.0, validator=GRACE)
+
+    async def check(self) -> CheckResult:
+        """Run it once."""
+        outcome = await run(self.command, timeout=self.timeout, grace=self.grace)
+        return CheckResult(ok=outcome.ok, detail=outcome.detail, elapsed=outcome.elapsed)

@@ -1,0 +1,201 @@
+"""A tracked thing that is found out by checks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import Final, Self, TypeAlias, assert_never
+
+from vrrpkit.checks import (
+    CheckDue,
+    Checker,
+    CheckNow,
+    CheckResult,
+    CheckSchedule,
+    Decided,
+    Finished,
+    Halted,
+    Repaired,
+    Resumed,
+    RunCheck,
+    RunRepair,
+    Schedule,
+    Stopped,
+    StopRunning,
+)
+from vrrpkit.checks._schedule import Action, Event
+from vrrpkit.runtime import Driver, Seat
+from vrrpkit.runtime._tracker import Tracker
+from vrrpkit.tracking import Reading
+
+__all__ = ["CheckTracker", "Repair"]
+
+log = logging.getLogger("vrrpkit.track")
+
+# How long a check that was told to end is waited for when its tracker is closed, in seconds.
+_PARTING: Final = 10.0
+
+Repair: TypeAlias = Callable[[], Awaitable[CheckResult]]
+"""Tries to mend what a check has found; the result is logged, and the next check decides."""
+
+
+class CheckTracker(Tracker):
+    """Runs a check again and again while it is open, and believes it as its schedule says.
+
+        async with CheckTracker("web", checker, Schedule(interval=2, fall=3), weight=-20) as web:
+            router.track(web)
+
+    A check that raises has failed, and so has one that does not end in time; that one is cancelled, and no other is
+    begun before it has ended.
+
+    Args:
+        name: What causes, logs and explanations call it.
+        checker: The check.
+        schedule: When, and how many results make a verdict.
+        weight: How it bears on a router that gives it no weight of its own, see `Track`.
+        reverse: The same.
+        repair: Tried before a first failure counts.
+        driver: The clock that it shares; its own when None.
+
+    Attributes:
+        last: What the last check has found; None before the first.
+
+    Raises:
+        ConfigError: The name or the weight is not allowed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        checker: Checker,
+        schedule: Schedule | None = None,
+        *,
+        weight: int = 0,
+        reverse: bool = False,
+        repair: Repair | None = None,
+        driver: Driver | None = None,
+    ) -> None:
+        super().__init__(name, weight=weight, reverse=reverse)
+        self.last: CheckResult | None = None
+        self._checker = checker
+        self._machine = CheckSchedule(Schedule() if schedule is None else schedule, repairs=repair is not None)
+        self._repair: Repair = checker.check if repair is None else repair
+        self._driver = driver
+        self._seat: Seat[Event, Action] | None = None
+        self._exit = ExitStack()
+        self._running: asyncio.Task[CheckResult] | None = None
+        self._unwanted = False
+
+    @property
+    def schedule(self) -> Schedule:
+        """When, and how many results make a verdict."""
+        return self._machine.schedule
+
+    @property
+    def skipped(self) -> int:
+        """How many checks fell out because another one was still running."""
+        return self._machine.skipped
+
+    async def __aenter__(self) -> Self:
+        """Begin to check, at once.
+
+        Raises:
+            RuntimeError: It is open, or has been.
+        """
+        if self._seat is not None:
+            raise RuntimeError(f"{self.name} has been opened already")
+        driver = self._driver
+        if driver is None:
+            driver = Driver()
+            self._exit.callback(driver.close)
+        self._seat = driver.seat(self._machine, self._perform, tick=CheckDue(), leeway=lambda: 0.0)
+        self._exit.callback(self._seat.leave)
+        self.report(self._machine.up, "assumed")
+        self._seat.post(Resumed())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Check no more; what is running is ended first."""
+        try:
+            self._post(Halted())
+            if self._running is not None:
+                await asyncio.wait({self._running}, timeout=_PARTING)
+        finally:
+            self._exit.close()
+            await super().__aexit__(kind, error, trace)
+
+    def check_now(self) -> None:
+        """Check now, or once more as soon as the running check has ended; nothing while paused."""
+        self._post(CheckNow())
+
+    def pause(self, assume: Reading | None = None) -> None:
+        """Check no more, and tell routers nothing new, until `resume()`."""
+        super().pause(assume)
+        self._post(Halted())
+
+    def resume(self) -> None:
+        """End `pause()`: what was found last counts at once, and a check begins."""
+        super().resume()
+        self._post(Resumed())
+
+    def _post(self, event: Event) -> None:
+        if self._seat is not None:
+            self._seat.post(event)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case RunCheck():
+                self._start(self._checker.check, self._checked)
+            case RunRepair():
+                log.warning("%s: %s; trying to repair it", self.name, self._last_words)
+                self._start(self._repair, self._repaired)
+            case StopRunning(late):
+                self._stop(late=late)
+            case Decided(up):
+                self.report(up, self._last_words)
+            case unreachable:
+                assert_never(unreachable)
+
+    def _start(self, work: Repair, ended: Callable[[CheckResult], Event]) -> None:
+        self._running = asyncio.get_running_loop().create_task(self._run(work), name=self.name)
+        self._running.add_done_callback(partial(self._ended, ended))
+
+    async def _run(self, work: Repair) -> CheckResult:
+        try:
+            return await work()
+        except OSError as error:
+            return CheckResult(ok=False, detail=str(error) or type(error).__name__)
+        except Exception as error:
+            log.exception("%s: the check has a defect", self.name)
+            return CheckResult(ok=False, detail=f"{type(error).__name__}: {error}")
+
+    def _stop(self, *, late: bool) -> None:
+        if late and not self._machine.repairing:
+            patience = self.schedule.patience
+            self.last = CheckResult(ok=False, detail=f"timed out after {patience:g} s", elapsed=patience)
+        self._unwanted = True
+        if self._running is not None:
+            self._running.cancel()
+
+    def _ended(self, ended: Callable[[CheckResult], Event], task: asyncio.Task[CheckResult]) -> None:
+        unwanted, self._unwanted, self._running = self._unwanted, False, None
+        result = CheckResult(ok=False, detail="cancelled") if task.cancelled() else task.result()
+        self._post(Stopped() if unwanted else ended(result))
+
+    def _checked(self, result: CheckResult) -> Event:
+        self.last = result
+        return Finished(result.ok)
+
+    def _repaired(self, result: CheckResult) -> Event:
+        log.info("%s: the repair has ended: %s", self.name, result.detail or ("ok" if result.ok else "failed"))
+        return Repaired()
+
+    @property
+    def _last_words(self) -> str:
+        return "" if self.last is None else self.last.detail
