@@ -12,15 +12,21 @@ import pytest
 HOMES = (
     "vrrpkit.addresses",
     "vrrpkit.announce",
+    "vrrpkit.checks",
+    "vrrpkit.commands",
     "vrrpkit.election",
     "vrrpkit.errors",
     "vrrpkit.keeping",
     "vrrpkit.linux",
     "vrrpkit.machine",
+    "vrrpkit.notifications",
     "vrrpkit.packet",
     "vrrpkit.runtime",
     "vrrpkit.stats",
+    "vrrpkit.sync",
     "vrrpkit.testing",
+    "vrrpkit.trackers",
+    "vrrpkit.tracking",
 )
 HEADLINES = [
     "Advertisement",

@@ -8,8 +8,17 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-PURE_FILES = ("errors.py", "addresses.py", "machine.py", "announce.py", "keeping.py", "stats.py")
-PURE_PACKAGES = ("packet", "election")
+PURE_FILES = (
+    "errors.py",
+    "addresses.py",
+    "machine.py",
+    "announce.py",
+    "keeping.py",
+    "stats.py",
+    "checks/_base.py",
+    "checks/_schedule.py",
+)
+PURE_PACKAGES = ("packet", "election", "sync", "tracking")
 
 FORBIDDEN = (
     "aiohttp",

@@ -11,11 +11,11 @@ from vrrpkit.checks import (
     CheckDue,
     CheckNow,
     CheckSchedule,
+    ChecksHalted,
+    ChecksResumed,
     Decided,
     Finished,
-    Halted,
     Repaired,
-    Resumed,
     RunCheck,
     RunRepair,
     Schedule,
@@ -32,7 +32,7 @@ UNWANTED = StopRunning(late=False)
 def running(schedule: Schedule, *, repairs: bool = False, since: float = 100.0) -> CheckSchedule:
     """A schedule whose first check has just begun."""
     machine = CheckSchedule(schedule, repairs=repairs)
-    assert machine.handle(Resumed(), since) == (RunCheck(),)
+    assert machine.handle(ChecksResumed(), since) == (RunCheck(),)
     return machine
 
 
@@ -81,7 +81,7 @@ def test_fall_failures_in_a_row_make_it_down() -> None:
 def test_init_fail_holds_until_rise_successes() -> None:
     machine = CheckSchedule(Schedule(interval=1, rise=2, first=FirstResult.ASSUME_DOWN))
     assert machine.up is False
-    machine.handle(Resumed(), 100.0)
+    machine.handle(ChecksResumed(), 100.0)
     assert machine.handle(Finished(True), 100.1) == ()
     machine.handle(CheckDue(), 101.0)
     assert machine.handle(Finished(True), 101.1) == (Decided(True),)
@@ -216,7 +216,7 @@ def test_halting_ends_what_runs_and_keeps_the_verdict() -> None:
     machine = running(Schedule(interval=1))
     machine.handle(Finished(True), 100.1)
     machine.handle(CheckDue(), 101.0)
-    assert machine.handle(Halted(), 101.1) == (UNWANTED,)
+    assert machine.handle(ChecksHalted(), 101.1) == (UNWANTED,)
     assert machine.handle(Stopped(), 101.2) == ()
     assert (machine.up, machine.deadline) == (True, None)
 
@@ -224,14 +224,14 @@ def test_halting_ends_what_runs_and_keeps_the_verdict() -> None:
 def test_halting_between_checks_leaves_nothing_to_do() -> None:
     machine = running(Schedule(interval=1))
     machine.handle(Finished(True), 100.1)
-    assert machine.handle(Halted(), 100.2) == ()
+    assert machine.handle(ChecksHalted(), 100.2) == ()
     assert machine.deadline is None
 
 
 def test_halting_forgets_a_repair_that_was_to_come() -> None:
     machine = running(Schedule(interval=5, timeout=1), repairs=True)
     machine.handle(CheckDue(), 101.0)
-    assert machine.handle(Halted(), 101.1) == ()
+    assert machine.handle(ChecksHalted(), 101.1) == ()
     assert machine.handle(Stopped(), 101.2) == ()
     assert machine.deadline is None
 
@@ -239,11 +239,11 @@ def test_halting_forgets_a_repair_that_was_to_come() -> None:
 def test_resuming_checks_at_once_or_as_soon_as_what_runs_has_ended() -> None:
     machine = running(Schedule(interval=5))
     machine.handle(Finished(True), 100.1)
-    machine.handle(Halted(), 101.0)
-    assert machine.handle(Resumed(), 103.0) == (RunCheck(),)
-    assert machine.handle(Resumed(), 103.1) == ()
-    machine.handle(Halted(), 103.2)
-    assert machine.handle(Resumed(), 103.3) == ()
+    machine.handle(ChecksHalted(), 101.0)
+    assert machine.handle(ChecksResumed(), 103.0) == (RunCheck(),)
+    assert machine.handle(ChecksResumed(), 103.1) == ()
+    machine.handle(ChecksHalted(), 103.2)
+    assert machine.handle(ChecksResumed(), 103.3) == ()
     assert machine.handle(Stopped(), 103.4) == (RunCheck(),)
 
 
@@ -274,7 +274,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, int], text: str) 
 def test_never_two_at_once_and_never_a_busy_loop(steps: list[tuple[str, int]], repairs: bool) -> None:
     machine = CheckSchedule(Schedule(interval=1, timeout=0.7, recheck_after=0.3), repairs=repairs)
     now, at_work, ending = 0.0, "", False
-    events = {"now": CheckNow(), "halt": Halted(), "resume": Resumed()}
+    events = {"now": CheckNow(), "halt": ChecksHalted(), "resume": ChecksResumed()}
     for what, tenths in steps:
         if what == "wait":
             now += tenths / 10

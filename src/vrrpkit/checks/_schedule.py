@@ -17,12 +17,12 @@ __all__ = [
     "CheckDue",
     "CheckNow",
     "CheckSchedule",
+    "ChecksHalted",
+    "ChecksResumed",
     "Decided",
     "Event",
     "Finished",
-    "Halted",
     "Repaired",
-    "Resumed",
     "RunCheck",
     "RunRepair",
     "Schedule",
@@ -97,12 +97,12 @@ class Stopped:
 
 
 @value
-class Halted:
+class ChecksHalted:
     """Check no more; the verdict stays."""
 
 
 @value
-class Resumed:
+class ChecksResumed:
     """Check from now on, beginning at once; also what starts a new schedule."""
 
 
@@ -134,7 +134,7 @@ class Decided:
     up: bool
 
 
-Event: TypeAlias = CheckDue | CheckNow | Finished | Repaired | Stopped | Halted | Resumed
+Event: TypeAlias = CheckDue | CheckNow | Finished | Repaired | Stopped | ChecksHalted | ChecksResumed
 Action: TypeAlias = RunCheck | RunRepair | StopRunning | Decided
 
 
@@ -246,9 +246,9 @@ class CheckSchedule:
                 return self._stopped(now)
             case CheckNow():
                 return self._force(now)
-            case Halted():
+            case ChecksHalted():
                 return self._halt()
-            case Resumed():
+            case ChecksResumed():
                 return self._resume(now)
             case unreachable:
                 assert_never(unreachable)

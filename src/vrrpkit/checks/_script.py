@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import instance_of
+from attrs import Attribute, field, frozen
 
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.commands import Command, run
 from vrrpkit.commands._run import GRACE, TIMEOUT
+from vrrpkit.errors import ConfigError
 
 __all__ = ["ScriptChecker"]
+
+
+def _check_command(_instance: object, attribute: Attribute[Command], value: Command) -> None:
+    given: object = value
+    if not isinstance(given, Command):
+        raise ConfigError(f"{attribute.name} must be a Command, got {value!r}")
 
 
 @frozen(kw_only=True)
@@ -25,7 +31,7 @@ class ScriptChecker:
         grace: Seconds, 0-3600, that it then has before it is killed.
     """
 
-    command: Command = field(validator=instance_of(Command))
+    command: Command = field(validator=_check_command)
     timeout: float = field(validator=TIMEOUT)
     grace: float = field(default=2.0, validator=GRACE)
 

@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from vrrpkit.addresses import Family, IPAddress, parse_address
+from vrrpkit.addresses import Family, IPAddress, family_of, parse_address
 from vrrpkit.announce import AnnouncePolicy
 from vrrpkit.election import ElectionConfig, SteppedDown
 from vrrpkit.errors import check_number
@@ -200,6 +200,59 @@ class Node:
         self._devices.follow(member)
         router.start()
         return router
+
+    async def add_dual_stack(
+        self,
+        interface: str,
+        configs: Iterable[ElectionConfig],
+        *,
+        placements: Iterable[Placement] = (),
+        peers: Iterable[str | IPAddress] = (),
+        name: str | None = None,
+        tracks: Iterable[Tracker | Tracked] = (),
+        notify: Iterable[Notifier] = (),
+    ) -> RouterGroup:
+        """Start one virtual router of both families: `add_dual_stack("eth0", dual_stack(...))`.
+
+        It is a sync group of one router for each family, called `NAME/ipv4` and `NAME/ipv6`.
+
+        Args:
+            interface: The interface of the advertisements.
+            configs: The configurations, see `vrrpkit.sync.dual_stack()`.
+            placements: As for `add_router()`, of both families.
+            peers: As for `add_router()`, of both families.
+            name: What logs and notifiers call the group; `eth0/51` when None.
+            tracks: What both depend on.
+            notify: Whom to tell the group's news.
+
+        Raises:
+            ConfigError: As for `add_router()`; nothing has changed then.
+            PermissionError: As for `add_router()`.
+        """
+        first, *others = configs
+        placed = tuple(placements)
+        spoken_to = [parse_address("peers", peer) for peer in peers]
+        group = self.add_group(name or f"{interface}/{first.vrid}", tracks=tracks, notify=notify)
+        members: list[VirtualRouter] = []
+        try:
+            for config in (first, *others):
+                router = await self.add_router(
+                    interface,
+                    config,
+                    placements=[one for one in placed if one.address in config.all_addresses],
+                    peers=[peer for peer in spoken_to if family_of(peer) is config.family],
+                    name=f"{group.name}/{config.family.name.lower()}",
+                    group=group,
+                )
+                members.append(router)
+        except BaseException:
+            for router in members:
+                await self.remove_router(router)
+            self._groups.remove(group)
+            group.close()
+            raise
+        group.start()
+        return group
 
     async def remove_router(self, router: VirtualRouter) -> None:
         """Close one virtual router: resign, release, forget. Notifiers hear that it is deleted."""

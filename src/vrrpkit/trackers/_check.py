@@ -16,11 +16,11 @@ from vrrpkit.checks import (
     CheckNow,
     CheckResult,
     CheckSchedule,
+    ChecksHalted,
+    ChecksResumed,
     Decided,
     Finished,
-    Halted,
     Repaired,
-    Resumed,
     RunCheck,
     RunRepair,
     Schedule,
@@ -115,7 +115,7 @@ class CheckTracker(Tracker):
         self._seat = driver.seat(self._machine, self._perform, tick=CheckDue(), leeway=lambda: 0.0)
         self._exit.callback(self._seat.leave)
         self.report(self._machine.up, "assumed")
-        self._seat.post(Resumed())
+        self._seat.post(ChecksResumed())
         return self
 
     async def __aexit__(
@@ -123,7 +123,7 @@ class CheckTracker(Tracker):
     ) -> None:
         """Check no more; what is running is ended first."""
         try:
-            self._post(Halted())
+            self._post(ChecksHalted())
             if self._running is not None:
                 await asyncio.wait({self._running}, timeout=_PARTING)
         finally:
@@ -137,12 +137,12 @@ class CheckTracker(Tracker):
     def pause(self, assume: Reading | None = None) -> None:
         """Check no more, and tell routers nothing new, until `resume()`."""
         super().pause(assume)
-        self._post(Halted())
+        self._post(ChecksHalted())
 
     def resume(self) -> None:
         """End `pause()`: what was found last counts at once, and a check begins."""
         super().resume()
-        self._post(Resumed())
+        self._post(ChecksResumed())
 
     def _post(self, event: Event) -> None:
         if self._seat is not None:

@@ -48,10 +48,10 @@ class ScriptTracker(CheckTracker):
         driver: Driver | None = None,
     ) -> None:
         schedule = Schedule() if schedule is None else schedule
-        mend = None if repair is None else ScriptChecker(repair, timeout=schedule.repair_timeout, grace=grace)
+        mend = None if repair is None else ScriptChecker(command=repair, timeout=schedule.repair_timeout, grace=grace)
         super().__init__(
             name,
-            ScriptChecker(command, timeout=schedule.patience, grace=grace),
+            ScriptChecker(command=command, timeout=schedule.patience, grace=grace),
             schedule,
             weight=weight,
             reverse=reverse,
