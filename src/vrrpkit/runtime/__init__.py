@@ -7,6 +7,7 @@ from vrrpkit.runtime._driver import Driver, LoopClock, Seat
 from vrrpkit.runtime._group import RouterGroup
 from vrrpkit.runtime._hooks import Hook, Moment
 from vrrpkit.runtime._notices import LoserHeard, News, Notice, Notifier, PriorityMoved
+from vrrpkit.runtime._operable import Operable
 from vrrpkit.runtime._ports import AddressManager, Announcer, Clock, Receiver, Transport
 from vrrpkit.runtime._router import VirtualRouter, shut_down
 from vrrpkit.runtime._snapshot import RouterSnapshot
@@ -24,6 +25,7 @@ __all__ = [
     "News",
     "Notice",
     "Notifier",
+    "Operable",
     "PriorityMoved",
     "Receiver",
     "RouterGroup",

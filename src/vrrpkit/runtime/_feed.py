@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Generic, TypeVar
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "enlist"]
 
 T = TypeVar("T")
 
@@ -58,3 +58,14 @@ class Feed(Generic[T]):
                 return
             self._came.clear()
             await self._came.wait()
+
+
+def enlist(listeners: list[T], listener: T) -> Callable[[], None]:
+    """Add a listener; returns how to take it away again, which may be done twice."""
+    listeners.append(listener)
+
+    def stop() -> None:
+        if listener in listeners:
+            listeners.remove(listener)
+
+    return stop

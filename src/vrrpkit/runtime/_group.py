@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, Protocol, assert_never
 
@@ -25,12 +25,12 @@ from vrrpkit.election import (
     TimerFired,
 )
 from vrrpkit.runtime._driver import Driver, Seat
-from vrrpkit.runtime._feed import Feed
 from vrrpkit.runtime._notices import News, Notice, Notifier, tell_all
+from vrrpkit.runtime._operable import Operable
 from vrrpkit.runtime._tracker import Tracked, Tracker
-from vrrpkit.runtime._tracking import Tracking, as_tracked, consequences, moved, warn_of_traps, weigh
+from vrrpkit.runtime._tracking import as_tracked, consequences, moved, warn_of_traps, weigh
 from vrrpkit.sync import GroupChanged, GroupEvent, GroupReconfigured, MemberAction, MemberEvent, SyncGroup
-from vrrpkit.tracking import Standing
+from vrrpkit.tracking import Standing, Track
 
 __all__ = ["Part", "Place", "RouterGroup"]
 
@@ -68,7 +68,7 @@ class Part:
     add_chore: Callable[[News | Callable[[], None]], None]
 
 
-class RouterGroup:
+class RouterGroup(Operable[GroupChanged]):
     """Virtual routers that move together (keepalived's `vrrp_sync_group`): all Active, or none.
 
         group = RouterGroup("VG_1", driver=driver)
@@ -99,7 +99,7 @@ class RouterGroup:
         tracks: Iterable[Tracker | Tracked] = (),
         notify: Iterable[Notifier] = (),
     ) -> None:
-        self.name: Final = name
+        super().__init__(name, log, notify)
         self.driver: Final = Driver() if driver is None else driver
         self._own_driver = driver is None
         self._machine = SyncGroup({})
@@ -107,11 +107,8 @@ class RouterGroup:
         self._seat: Seat[MemberEvent | GroupEvent, MemberAction | GroupChanged] = self.driver.seat(
             self._machine, self._perform, tick=TimerFired(), leeway=self._leeway
         )
-        self._notifiers = list(notify)
-        self._feed: Feed[GroupChanged] = Feed(log, name)
         self._standing = Standing(100, 100)
         self._common: frozenset[str] = frozenset()
-        self._tracking = Tracking(name, self.review)
         for tracked in as_tracked(tracks):
             self.track(tracked)
 
@@ -130,11 +127,6 @@ class RouterGroup:
         """What all tracks together make of the priority, every contribution told."""
         return self._standing
 
-    @property
-    def tracks(self) -> Mapping[str, Tracked]:
-        """What it tracks for all members, by name."""
-        return self._tracking.tracked
-
     def start(self) -> None:
         """Start the election of all members at once; those that join later start as they join."""
         self._seat.post(Startup())
@@ -151,27 +143,6 @@ class RouterGroup:
         if self._own_driver:
             self.driver.close()
 
-    async def changes(self) -> AsyncIterator[GroupChanged]:
-        """Every change of the group in order, each once all members' addresses have been dealt with.
-
-        Begins with the latest change. Ends when the group has shut down.
-        """
-        async for change in self._feed.follow():
-            yield change
-            if change.new is State.INITIALIZE:
-                return
-
-    async def until(self, state: State) -> GroupChanged:
-        """Wait until all members are in a state; return the change that led to it.
-
-        Raises:
-            RuntimeError: The group was closed first.
-        """
-        async for change in self.changes():
-            if change.new is state and self.state is state:
-                return change
-        raise RuntimeError(f"{self.name} was closed before it became {state}")
-
     def post(self, event: GroupEvent) -> None:
         """Feed an event that concerns every member."""
         self._seat.post(event)
@@ -184,57 +155,7 @@ class RouterGroup:
         """
         weighed = weigh(priority, self._all_tracked().values())
         self._seat.post(GroupReconfigured(priority, weighed.priority))
-        self.review()
-
-    def step_down(self) -> None:
-        """Let another take over now, and do not take the role back while it lives."""
-        self._seat.post(SteppedDown())
-
-    def stay_away(self) -> None:
-        """Take no part until `come_back()`."""
-        self._seat.post(Suspended())
-
-    def come_back(self) -> None:
-        """End `stay_away()` or `step_down()`."""
-        self._seat.post(Resumed())
-
-    def track(self, tracker: Tracker | Tracked) -> None:
-        """Let all members depend on one more thing from now on.
-
-        Raises:
-            ConfigError: A thing of this name is tracked already.
-        """
-        (tracked,) = as_tracked([tracker])
-        for part in self._parts.values():
-            config = part.election.config
-            warn_of_traps(self.name, tracked.track, preempt=config.preempt, is_owner=config.is_owner)
-        self._tracking.add(tracked)
-
-    def untrack(self, name: str) -> None:
-        """Depend on it no more.
-
-        Raises:
-            ConfigError: It is not tracked.
-        """
-        self._tracking.remove(name)
-
-    def set_weight(self, name: str, weight: int, *, reverse: bool | None = None) -> None:
-        """Give a track another weight; `reverse` stays as it is when None.
-
-        Raises:
-            ConfigError: It is not tracked, or the weight is not -253 to 253.
-        """
-        self._tracking.reweigh(name, weight, reverse=reverse)
-
-    def notify(self, notifier: Notifier) -> Callable[[], None]:
-        """Tell a notifier all news of the group from now on, in order; returns how to stop."""
-        self._notifiers.append(notifier)
-
-        def stop() -> None:
-            if notifier in self._notifiers:
-                self._notifiers.remove(notifier)
-
-        return stop
+        self._review()
 
     def admit(self, part: Part) -> Place:
         """Take a member; `VirtualRouter.join()` is what calls this.
@@ -256,14 +177,26 @@ class RouterGroup:
         for action in actions:
             self._perform(action)
         self._seat.keep()
-        self.review()
+        self._review()
 
     def post_of(self, member: str, event: Event) -> None:
         """Feed an event of one member; `VirtualRouter.post()` is what calls this."""
         self._seat.post(MemberEvent(member, event))
 
     def review(self) -> None:
-        """What is tracked may be another: tell every election what has come of it, what is worse first."""
+        """What a member tracks may be another; the member is what calls this."""
+        self._review()
+
+    def _operate(self, event: SteppedDown | Suspended | Resumed) -> None:
+        self._seat.post(event)
+
+    def _warn_of_traps(self, track: Track) -> None:
+        for part in self._parts.values():
+            config = part.election.config
+            warn_of_traps(self.name, track, preempt=config.preempt, is_owner=config.is_owner)
+
+    def _review(self) -> None:
+        """Tell every election what has come of it, what is worse first."""
         if not self._parts:
             return
         base = next(iter(self._parts.values())).election.config.priority

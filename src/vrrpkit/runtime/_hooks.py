@@ -13,6 +13,7 @@ from attrs import frozen
 
 from vrrpkit.election import StateChanged
 from vrrpkit.errors import check_number
+from vrrpkit.runtime._feed import enlist
 
 __all__ = ["Hook", "Hooks", "Moment"]
 
@@ -58,14 +59,7 @@ class Hooks:
             ConfigError: The timeout is out of its range.
         """
         check_number("timeout", timeout, 0.001, 3600, "seconds")
-        entries, entry = self._entries[Moment(moment)], _Entry(hook, timeout)
-        entries.append(entry)
-
-        def stop() -> None:
-            if entry in entries:
-                entries.remove(entry)
-
-        return stop
+        return enlist(self._entries[Moment(moment)], _Entry(hook, timeout))
 
     async def run(self, moment: Moment, change: StateChanged) -> None:
         """Run a moment's hooks; one that fails or takes too long is logged, and holds nothing up any longer."""

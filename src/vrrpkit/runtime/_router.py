@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self, assert_never
@@ -37,18 +37,18 @@ from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.runtime._chores import Chores, Complaints
 from vrrpkit.runtime._driver import Driver
-from vrrpkit.runtime._feed import Feed
 from vrrpkit.runtime._gate import Gate
 from vrrpkit.runtime._group import Part, Place, RouterGroup
 from vrrpkit.runtime._hooks import Hook, Hooks, Moment
 from vrrpkit.runtime._notices import LoserHeard, News, Notice, Notifier, tell_all
+from vrrpkit.runtime._operable import Operable
 from vrrpkit.runtime._ports import AddressManager, Announcer, Transport
 from vrrpkit.runtime._snapshot import RouterSnapshot, take_snapshot
 from vrrpkit.runtime._tracker import Tracked, Tracker
-from vrrpkit.runtime._tracking import Tracking, as_tracked, consequences, moved, warn_of_traps, weigh
+from vrrpkit.runtime._tracking import as_tracked, consequences, moved, warn_of_traps, weigh
 from vrrpkit.stats import RouterCounters
 from vrrpkit.sync import freeing
-from vrrpkit.tracking import Standing
+from vrrpkit.tracking import Standing, Track
 
 __all__ = ["VirtualRouter", "see_through", "shut_down"]
 
@@ -59,7 +59,7 @@ _SENDING: Final = "sending"
 _LEEWAY: Final = 0.05
 
 
-class VirtualRouter:
+class VirtualRouter(Operable[StateChanged]):
     """One virtual router, from its election to the kernel.
 
         async with VirtualRouter(config, transport=t, addresses=a, announcer=n) as router:
@@ -104,7 +104,7 @@ class VirtualRouter:
         notify: Iterable[Notifier] = (),
         group: RouterGroup | None = None,
     ) -> None:
-        self.name: Final = f"VRID {config.vrid}" if name is None else name
+        super().__init__(f"VRID {config.vrid}" if name is None else name, log, notify)
         self.counters: Final = RouterCounters()
         self._transport = transport
         self._announcer = announcer
@@ -126,13 +126,10 @@ class VirtualRouter:
             complaints=self._complaints,
             hooks=self._hooks,
         )
-        self._notifiers: list[Notifier] = list(notify)
         self._loser_waits = False
-        self._feed: Feed[StateChanged] = Feed(log, self.name)
         self._decided: StateChanged | None = None
         self._since: datetime | None = None
         self._standing = Standing(config.priority, config.priority)
-        self._tracking = Tracking(self.name, self._review)
         self._group: RouterGroup | None = None
         self._place: Place = self._place_of_its_own()
         try:
@@ -186,30 +183,6 @@ class VirtualRouter:
         if self._own_driver:
             self._driver.close()
 
-    async def changes(self) -> AsyncIterator[StateChanged]:
-        """Every change of state, in order, each once its addresses have been dealt with.
-
-        Begins with the latest change, so that a late reader knows where things stand. A reader that falls more than
-        1,024 changes behind misses the oldest, which is logged. Ends when the router has shut down.
-        """
-        async for change in self._feed.follow():
-            yield change
-            if change.new is State.INITIALIZE:
-                return
-
-    async def until(self, state: State) -> StateChanged:
-        """Wait until the router is in a state; return the change that led to it.
-
-        A state that was left again before the change could be told does not count.
-
-        Raises:
-            RuntimeError: The router was closed first.
-        """
-        async for change in self.changes():
-            if change.new is state and self.state is state:
-                return change
-        raise RuntimeError(f"{self.name} was closed before it became {state}")
-
     @property
     def state(self) -> State:
         """The state right now; `changes()` may not have told it yet."""
@@ -229,11 +202,6 @@ class VirtualRouter:
     def standing(self) -> Standing:
         """What its tracks make of its priority, every contribution told; a group's tracks count for its members."""
         return self._standing if self._group is None else self._group.standing
-
-    @property
-    def tracks(self) -> Mapping[str, Tracked]:
-        """What it tracks itself, by name."""
-        return self._tracking.tracked
 
     def snapshot(self) -> RouterSnapshot:
         """Everything a person would ask, at this moment."""
@@ -278,47 +246,6 @@ class VirtualRouter:
         else:
             self._group.set_priority(priority)
 
-    def step_down(self) -> None:
-        """Let another take over now, and do not take the role back while it lives."""
-        self.post(SteppedDown())
-
-    def stay_away(self) -> None:
-        """Take no part until `come_back()`."""
-        self.post(Suspended())
-
-    def come_back(self) -> None:
-        """End `stay_away()` or `step_down()`."""
-        self.post(Resumed())
-
-    def track(self, tracker: Tracker | Tracked) -> None:
-        """Let the priority, or taking part, depend on one more thing from now on.
-
-        Args:
-            tracker: With its own weight, or with another one: `check.weighing(-20)`.
-
-        Raises:
-            ConfigError: A thing of this name is tracked already.
-        """
-        (tracked,) = as_tracked([tracker])
-        warn_of_traps(self.name, tracked.track, preempt=self.config.preempt, is_owner=self.config.is_owner)
-        self._tracking.add(tracked)
-
-    def untrack(self, name: str) -> None:
-        """Depend on it no more.
-
-        Raises:
-            ConfigError: It is not tracked.
-        """
-        self._tracking.remove(name)
-
-    def set_weight(self, name: str, weight: int, *, reverse: bool | None = None) -> None:
-        """Give a track another weight; `reverse` stays as it is when None.
-
-        Raises:
-            ConfigError: It is not tracked, or the weight is not -253 to 253.
-        """
-        self._tracking.reweigh(name, weight, reverse=reverse)
-
     def hook(self, moment: Moment, hook: Hook, *, timeout: float = 5.0) -> Callable[[], None]:
         """Run `hook` at a moment of every change that brings or takes the addresses; returns how to stop.
 
@@ -335,16 +262,6 @@ class VirtualRouter:
             ConfigError: The timeout is out of its range.
         """
         return self._hooks.add(moment, hook, timeout)
-
-    def notify(self, notifier: Notifier) -> Callable[[], None]:
-        """Tell a notifier all news from now on, in order; returns how to stop."""
-        self._notifiers.append(notifier)
-
-        def stop() -> None:
-            if notifier in self._notifiers:
-                self._notifiers.remove(notifier)
-
-        return stop
 
     def join(self, group: RouterGroup) -> None:
         """Move together with others from now on; into an Active group as Active, at once.
@@ -407,8 +324,14 @@ class VirtualRouter:
     def _weigh(self, base: int) -> Standing:
         return weigh(base, self._tracking.tracked.values())
 
+    def _operate(self, event: SteppedDown | Suspended | Resumed) -> None:
+        self.post(event)
+
+    def _warn_of_traps(self, track: Track) -> None:
+        warn_of_traps(self.name, track, preempt=self.config.preempt, is_owner=self.config.is_owner)
+
     def _review(self) -> None:
-        """What is tracked may be another: tell the election what has come of it, what is worse first."""
+        """Tell the election what has come of it, what is worse first."""
         if self._group is not None:
             self._group.review()
             return

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from attrs import evolve, frozen
 
-from vrrpkit.runtime._feed import Feed
+from vrrpkit.runtime._feed import Feed, enlist
 from vrrpkit.tracking import Reading, Track, describe
 
 __all__ = ["Tracked", "Tracker", "TrackerNews"]
@@ -140,13 +140,7 @@ class Tracker:
 
     def watch(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call `on_change` whenever `reading` has changed; returns how to stop."""
-        self._watchers.append(on_change)
-
-        def stop() -> None:
-            if on_change in self._watchers:
-                self._watchers.remove(on_change)
-
-        return stop
+        return enlist(self._watchers, on_change)
 
     async def changes(self) -> AsyncIterator[TrackerNews]:
         """Every change in order, beginning with what is known already; ends when the tracker is closed."""
