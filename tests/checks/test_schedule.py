@@ -303,3 +303,131 @@ def test_never_two_at_once_and_never_a_busy_loop(steps: list[tuple[str, int]], r
                     pass
         if isinstance(event, CheckDue):
             assert machine.deadline is None or machine.deadline > now
+
+
+def test_the_fast_interval_holds_while_the_results_speak_against_the_verdict() -> None:
+    machine = running(Schedule(interval=10, timeout=5, fast_interval=2, fall=3))
+    machine.handle(Finished(True), 100.5)
+    machine.handle(CheckDue(), 110.0)
+    machine.handle(Finished(False), 110.5)
+    assert machine.deadline == 112.0
+    machine.handle(CheckDue(), 112.0)
+    machine.handle(Finished(False), 112.5)
+    machine.handle(CheckDue(), 114.0)
+    assert machine.handle(Finished(False), 114.5) == (Decided(False),)
+    assert machine.deadline == 124.0
+
+
+def test_a_fast_turn_that_is_over_already_comes_at_once() -> None:
+    machine = running(Schedule(interval=10, timeout=5, fast_interval=2, fall=2))
+    machine.handle(Finished(True), 100.5)
+    machine.handle(CheckDue(), 110.0)
+    machine.handle(Finished(False), 113.0)
+    assert machine.deadline == 113.0
+
+
+def test_the_down_interval_holds_while_it_is_down_and_nothing_speaks_against_that() -> None:
+    machine = running(Schedule(interval=10, down_interval=30, fast_interval=1, rise=2))
+    machine.handle(Finished(False), 100.5)
+    assert machine.deadline == 130.0
+    machine.handle(CheckDue(), 130.0)
+    machine.handle(Finished(True), 130.2)
+    assert machine.deadline == 131.0
+
+
+def test_from_end_counts_the_interval_from_the_end_of_a_check() -> None:
+    machine = running(Schedule(interval=10, from_end=True))
+    assert machine.deadline == 110.0
+    machine.handle(Finished(True), 103.0)
+    assert machine.deadline == 113.0
+    assert machine.handle(CheckDue(), 117.0) == (RunCheck(),)
+    machine.handle(Finished(True), 118.0)
+    assert machine.deadline == 128.0
+
+
+def test_from_end_a_check_that_hangs_is_followed_an_interval_after_its_timeout() -> None:
+    machine = running(Schedule(interval=10, timeout=4, from_end=True))
+    assert machine.handle(CheckDue(), 104.0) == (LATE, Decided(False))
+    assert machine.handle(Stopped(), 105.0) == ()
+    assert machine.deadline == 114.0
+
+
+def test_the_first_check_comes_within_the_warm_up_and_only_the_first() -> None:
+    machine = CheckSchedule(Schedule(interval=10, warmup=8), draw=lambda: 0.25)
+    assert machine.handle(ChecksResumed(), 100.0) == ()
+    assert machine.deadline == 102.0
+    assert machine.handle(CheckDue(), 102.0) == (RunCheck(),)
+    machine.handle(Finished(True), 102.1)
+    machine.handle(ChecksHalted(), 103.0)
+    assert machine.handle(ChecksResumed(), 105.0) == (RunCheck(),)
+
+
+def test_jitter_moves_each_turn_and_adds_up_to_nothing() -> None:
+    draws = iter([0.9, 0.0, 1.0, 0.5, 0.0])  # the first is for the warm-up
+    machine = CheckSchedule(Schedule(interval=10, jitter=0.2), draw=lambda: next(draws))
+    deadlines = []
+    assert machine.handle(ChecksResumed(), 100.0) == (RunCheck(),)
+    for _ in range(3):
+        deadline = machine.deadline
+        assert deadline is not None
+        deadlines.append(deadline)
+        machine.handle(Finished(True), deadline - 1)
+        machine.handle(CheckDue(), deadline)
+    assert deadlines == [108.0, 122.0, 130.0]
+
+
+def test_keepalived_tries_again_before_it_believes_a_failure() -> None:
+    machine = CheckSchedule(Schedule.keepalived(delay_loop=60, retry=2, delay_before_retry=3, warmup=0))
+    assert machine.up is True
+    assert machine.handle(ChecksResumed(), 0.0) == (RunCheck(),)
+    machine.handle(Finished(True), 1.0)
+    moments = []
+    for outcome in (False, False, False, True):
+        deadline = machine.deadline
+        assert deadline is not None
+        machine.handle(CheckDue(), deadline)
+        moments.append((deadline, machine.handle(Finished(outcome), deadline)))
+    assert moments == [(61.0, ()), (64.0, ()), (67.0, (Decided(False),)), (127.0, (Decided(True),))]
+
+
+def test_keepalived_believes_the_first_failure() -> None:
+    for alpha in (False, True):
+        machine = CheckSchedule(Schedule.keepalived(retry=5, warmup=0, alpha=alpha))
+        assert machine.up is not alpha
+        machine.handle(ChecksResumed(), 0.0)
+        machine.handle(Finished(False), 0.1)
+        assert machine.up is False
+
+
+def test_the_profiles_have_the_defaults_of_their_models() -> None:
+    assert Schedule.keepalived() == Schedule(
+        interval=60,
+        timeout=5,
+        fall=2,
+        first=FirstResult.UP_UNTIL_FIRST,
+        fast_interval=1,
+        from_end=True,
+        warmup=60,
+    )
+    assert Schedule.haproxy() == Schedule(interval=2, rise=2, fall=3, first=FirstResult.UP_UNTIL_FIRST, from_end=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"fast_interval": 0}, "fast_interval must be 0.01-86400 seconds, got 0"),
+        ({"down_interval": 0}, "down_interval must be 0.01-86400 seconds, got 0"),
+        ({"warmup": -1}, "warmup must be 0-86400 seconds, got -1"),
+        ({"jitter": 0.6}, "jitter must be 0-0.5, got 0.6"),
+        ({"from_end": 1}, "from_end must be True or False, got 1"),
+    ],
+)
+def test_settings_of_the_pace_out_of_range_are_refused(settings: dict[str, int], text: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Schedule(**settings)  # type: ignore[arg-type] - every one is a number
+    assert str(refusal.value) == text
+
+
+def test_a_retry_out_of_range_is_refused() -> None:
+    with pytest.raises(ConfigError, match="retry must be 0-999999, got -1"):
+        Schedule.keepalived(retry=-1)

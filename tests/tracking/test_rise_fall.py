@@ -55,6 +55,13 @@ def test_assuming_up_lasts_until_fall_failures() -> None:
     assert verdicts(counter, "-+--") == [True, True, True, False]
 
 
+@pytest.mark.parametrize(("first", "up"), [(FirstResult.DOWN_UNTIL_FIRST, False), (FirstResult.UP_UNTIL_FIRST, True)])
+def test_what_is_assumed_can_end_with_the_first_result(first: FirstResult, up: bool) -> None:
+    assert RiseFall(3, 3, first).up is up
+    assert verdicts(RiseFall(3, 3, first), "+--+") == [True] * 4
+    assert verdicts(RiseFall(3, 3, first), "-++-") == [False] * 4
+
+
 def test_record_tells_when_the_verdict_is_another_one() -> None:
     counter = RiseFall(1, 2)
     assert [counter.record(ok) for ok in (True, True, False, False, False, True)] == [
@@ -94,11 +101,13 @@ def test_counts_out_of_range_are_refused(settings: dict[str, int], text: str) ->
 def obvious(rise: int, fall: int, first: FirstResult, results: Iterable[bool]) -> list[bool | None]:
     """Look at all results so far, each time anew."""
     history: list[bool] = []
-    up: bool | None = {FirstResult.ASSUME_DOWN: False, FirstResult.ASSUME_UP: True}.get(first)
+    up: bool | None = {"assume-down": False, "assume-up": True, "down-until-first": False, "up-until-first": True}.get(
+        first
+    )
     told = []
     for result in results:
         history.append(result)
-        if up is None and first is FirstResult.DECIDES:
+        if len(history) == 1 and first in {"decides", "down-until-first", "up-until-first"}:
             up = result
         elif len(history) >= rise and all(history[-rise:]):
             up = True

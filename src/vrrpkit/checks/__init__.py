@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from vrrpkit.checks._base import Checker, CheckResult
 from vrrpkit.checks._callable import CallableChecker
-from vrrpkit.checks._schedule import (
+from vrrpkit.checks._events import (
     CheckDue,
     CheckNow,
-    CheckSchedule,
     ChecksHalted,
     ChecksResumed,
     Decided,
@@ -15,10 +14,11 @@ from vrrpkit.checks._schedule import (
     Repaired,
     RunCheck,
     RunRepair,
-    Schedule,
     Stopped,
     StopRunning,
 )
+from vrrpkit.checks._machine import CheckSchedule
+from vrrpkit.checks._schedule import Schedule
 
 __all__ = [
     "CallableChecker",

@@ -27,7 +27,7 @@ from vrrpkit.checks import (
     Stopped,
     StopRunning,
 )
-from vrrpkit.checks._schedule import Action, Event
+from vrrpkit.checks._events import Action, Event
 from vrrpkit.runtime import Driver, Seat
 from vrrpkit.runtime._tracker import Tracker
 from vrrpkit.tracking import Reading

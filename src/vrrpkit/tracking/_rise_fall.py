@@ -25,9 +25,19 @@ class FirstResult(enum.StrEnum):
     """Down until `rise` successes in a row: what keepalived's `init_fail` is meant to be."""
     ASSUME_UP = "assume-up"
     """Up until `fall` failures in a row."""
+    DOWN_UNTIL_FIRST = "down-until-first"
+    """Down before the first result, which is the verdict: keepalived's `alpha`."""
+    UP_UNTIL_FIRST = "up-until-first"
+    """Up before the first result, which is the verdict: what keepalived's checkers do without `alpha`."""
 
 
-_INITIAL: Final = {FirstResult.ASSUME_DOWN: False, FirstResult.ASSUME_UP: True}
+_INITIAL: Final = {
+    FirstResult.ASSUME_DOWN: False,
+    FirstResult.ASSUME_UP: True,
+    FirstResult.DOWN_UNTIL_FIRST: False,
+    FirstResult.UP_UNTIL_FIRST: True,
+}
+_ONE_DECIDES: Final = {FirstResult.DECIDES, FirstResult.DOWN_UNTIL_FIRST, FirstResult.UP_UNTIL_FIRST}
 
 
 @define
@@ -59,14 +69,15 @@ class RiseFall:
 
     def record(self, ok: bool) -> bool:
         """Count one result; return whether the verdict is another one now."""
+        needed = self._needed(ok)
         self.streak = 0 if ok is self.up else 1 if ok is not self._last else self.streak + 1
         self._last = ok
-        if not self.streak or self.streak < self._needed(ok):
+        if not self.streak or self.streak < needed:
             return False
         self.up, self.streak = ok, 0
         return True
 
     def _needed(self, ok: bool) -> int:
-        if self.up is None and self.first is FirstResult.DECIDES:
+        if self._last is None and self.first in _ONE_DECIDES:
             return 1
         return self.rise if ok else self.fall
