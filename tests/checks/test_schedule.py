@@ -367,12 +367,13 @@ def test_jitter_moves_each_turn_and_adds_up_to_nothing() -> None:
     machine = CheckSchedule(Schedule(interval=10, jitter=0.2), draw=lambda: next(draws))
     deadlines = []
     assert machine.handle(ChecksResumed(), 100.0) == (RunCheck(),)
+    machine.handle(Finished(True), 100.1)
     for _ in range(3):
         deadline = machine.deadline
         assert deadline is not None
         deadlines.append(deadline)
-        machine.handle(Finished(True), deadline - 1)
         machine.handle(CheckDue(), deadline)
+        machine.handle(Finished(True), deadline)
     assert deadlines == [108.0, 122.0, 130.0]
 
 
