@@ -19,6 +19,9 @@ from vrrpkit.checks._events import (
 )
 from vrrpkit.checks._machine import CheckSchedule
 from vrrpkit.checks._schedule import Schedule
+from vrrpkit.checks._script import ScriptChecker
+from vrrpkit.checks._tcp import TCPChecker
+from vrrpkit.checks._via import Via
 
 __all__ = [
     "CallableChecker",
@@ -35,6 +38,9 @@ __all__ = [
     "RunCheck",
     "RunRepair",
     "Schedule",
+    "ScriptChecker",
     "StopRunning",
     "Stopped",
+    "TCPChecker",
+    "Via",
 ]

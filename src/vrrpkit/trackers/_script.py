@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vrrpkit.checks import Schedule
-from vrrpkit.checks._script import ScriptChecker
+from vrrpkit.checks import Schedule, ScriptChecker
 from vrrpkit.commands import Command
 from vrrpkit.runtime import Driver
 from vrrpkit.trackers._check import CheckTracker
