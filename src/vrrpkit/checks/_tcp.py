@@ -7,7 +7,7 @@ import asyncio
 from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
-from vrrpkit.checks._via import DIRECT, Via
+from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import Whole
 
 __all__ = ["TCPChecker"]
@@ -37,6 +37,6 @@ class TCPChecker:
         try:
             sock = await self.via.connect(self.host, self.port, abrupt=True)
         except OSError as error:
-            return CheckResult(ok=False, detail=error.strerror or str(error), elapsed=clock() - started)
+            return CheckResult(ok=False, detail=in_words(error), elapsed=clock() - started)
         sock.close()
         return CheckResult(ok=True, detail="connected", elapsed=clock() - started)

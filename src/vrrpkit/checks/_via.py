@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from typing import Final, TypeAlias
@@ -11,10 +12,10 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from vrrpkit.addresses import Family, IPAddress, family_of, parse_address
-from vrrpkit.errors import ConfigError, Whole
+from vrrpkit.errors import ConfigError, KernelError, Whole
 from vrrpkit.linux._netns import in_netns
 
-__all__ = ["DIRECT", "SocketAddress", "Via"]
+__all__ = ["DIRECT", "SocketAddress", "Via", "in_words"]
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
@@ -134,6 +135,13 @@ class Via:
 
 
 DIRECT: Final = Via()
+
+
+def in_words(error: OSError) -> str:
+    """What went wrong, for people: asyncio's own texts tell addresses and not reasons."""
+    if isinstance(error, KernelError | socket.gaierror) or not error.errno:
+        return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno)
 
 
 def _literal(host: str, port: int) -> SocketAddress | None:
