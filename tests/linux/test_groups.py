@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.linux.support import Namespace, eventually, namespace, run
-from tests.linux.wire import wire_of
+from tests.linux.wire import Wire, wire_of
 from vrrpkit import ConfigError, ElectionConfig, State
 from vrrpkit.checks import Schedule
 from vrrpkit.commands import Command
@@ -116,3 +118,36 @@ def test_an_interface_and_a_script_decide_who_takes_part() -> None:
     with namespace() as net:
         two_links(net)
         run(scenario(net))
+
+
+def test_scripts_that_misbehave_leave_nothing_behind_while_the_router_advertises() -> None:
+    async def scenario(net: Namespace, wire: Wire) -> None:
+        lines = {
+            "hangs": "sleep 47.11e2",
+            "deaf": "trap '' TERM; sleep 47.11e2",
+            "forks": "sleep 47.11e2 & sleep 47.11e2 & wait",
+            "prints": "yes",
+            "dies": "kill -SEGV $$",
+        }
+        async with Node(netns=net.name) as node, AsyncExitStack() as stack:
+            config = ElectionConfig(vrid=1, addresses=["10.0.0.100"], advert_interval=0.2)
+            router = await node.add_router("eth0", config)
+            for name, line in lines.items():
+                script = ScriptTracker(
+                    name, Command.shell(line), Schedule(interval=0.3), weight=1, grace=0.2, driver=node.driver
+                )
+                router.track(await stack.enter_async_context(script))
+            async with asyncio.timeout(15):
+                await router.until(State.ACTIVE)
+            await eventually(lambda: len(wire.adverts()) > 20, "twenty advertisements")
+            assert router.standing.explanation == (
+                "priority 100 = 100 +0 (hangs down) +0 (deaf down) +0 (forks down) +0 (prints down) +0 (dies down)"
+            )
+            assert router.state is State.ACTIVE
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with namespace() as net, wire_of(net.name) as wire:
+        net.ip("addr add 10.0.0.1/24 dev eth0")
+        run(scenario(net, wire))
+    left = subprocess.run(["pgrep", "-f", "^sleep 47.11e2"], capture_output=True, text=True, check=False)
+    assert left.stdout == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
@@ -60,6 +61,7 @@ class CheckTracker(Tracker):
         reverse: The same.
         repair: Tried before a first failure counts.
         driver: The clock that it shares; its own when None.
+        draw: Draws a number from 0 to 1, below 1, for the schedule's `warmup` and `jitter`.
 
     Attributes:
         last: What the last check has found; None before the first.
@@ -78,11 +80,12 @@ class CheckTracker(Tracker):
         reverse: bool = False,
         repair: Repair | None = None,
         driver: Driver | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(name, weight=weight, reverse=reverse)
         self.last: CheckResult | None = None
         self._checker = checker
-        self._machine = CheckSchedule(Schedule() if schedule is None else schedule, repairs=repair is not None)
+        self._machine = CheckSchedule(schedule or Schedule(), repair is not None, draw)
         self._repair: Repair = checker.check if repair is None else repair
         self._driver = driver
         self._seat: Seat[Event, Action] | None = None
