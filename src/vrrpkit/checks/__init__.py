@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vrrpkit.checks._base import Checker, CheckResult
 from vrrpkit.checks._callable import CallableChecker
+from vrrpkit.checks._dns import DNSChecker
 from vrrpkit.checks._events import (
     CheckDue,
     CheckNow,
@@ -32,6 +33,7 @@ __all__ = [
     "Checker",
     "ChecksHalted",
     "ChecksResumed",
+    "DNSChecker",
     "Decided",
     "Finished",
     "Repaired",
