@@ -123,14 +123,14 @@ def test_an_answer_that_is_missing_is_named(bind: int) -> None:
 
 
 def test_a_response_code_can_be_what_is_wanted(bind: int) -> None:
-    asked = {"port": bind, "name": "nobody.example.test", "type": "A"}
+    asked: dict[str, Any] = {"port": bind, "name": "nobody.example.test", "type": "A"}
     assert told(**asked) == failed("NXDOMAIN")
     assert told(**asked, rcode="nxdomain") == well("NXDOMAIN, 0 answers")
     assert told(port=bind, name="example.org", type="A") == failed("REFUSED")
 
 
 def test_a_truncated_answer_is_asked_for_again_by_tcp_when_it_matters(bind: int) -> None:
-    asked = {"port": bind, "name": "big.example.test", "type": "A"}
+    asked: dict[str, Any] = {"port": bind, "name": "big.example.test", "type": "A"}
     assert told(**asked).ok
     assert told(**asked, least=90) == well("NOERROR, 90 answers")
     assert told(**asked, least=91) == failed("NOERROR, with 90 of at least 91 answers")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from vrrpkit.checks import (
     Stopped,
     StopRunning,
 )
+from vrrpkit.checks._events import Event
 from vrrpkit.errors import ConfigWarning
 from vrrpkit.tracking import FirstResult
 
@@ -258,9 +261,9 @@ def test_resuming_checks_at_once_or_as_soon_as_what_runs_has_ended() -> None:
         ({"recheck_after": -1}, "recheck_after must be 0-86400 seconds, got -1"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, int], text: str) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        Schedule(**settings)  # type: ignore[arg-type] - every one is a number
+        Schedule(**settings)
     assert str(refusal.value) == text
 
 
@@ -274,11 +277,11 @@ def test_settings_out_of_range_are_refused(settings: dict[str, int], text: str) 
 def test_never_two_at_once_and_never_a_busy_loop(steps: list[tuple[str, int]], repairs: bool) -> None:
     machine = CheckSchedule(Schedule(interval=1, timeout=0.7, recheck_after=0.3), repairs=repairs)
     now, at_work, ending = 0.0, "", False
-    events = {"now": CheckNow(), "halt": ChecksHalted(), "resume": ChecksResumed()}
+    events: dict[str, Event] = {"now": CheckNow(), "halt": ChecksHalted(), "resume": ChecksResumed()}
     for what, tenths in steps:
         if what == "wait":
             now += tenths / 10
-            event = CheckDue()
+            event: Event = CheckDue()
         elif what.startswith("finish"):
             if not at_work:
                 continue
@@ -423,9 +426,9 @@ def test_the_profiles_have_the_defaults_of_their_models() -> None:
         ({"from_end": 1}, "from_end must be True or False, got 1"),
     ],
 )
-def test_settings_of_the_pace_out_of_range_are_refused(settings: dict[str, int], text: str) -> None:
+def test_settings_of_the_pace_out_of_range_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        Schedule(**settings)  # type: ignore[arg-type] - every one is a number
+        Schedule(**settings)
     assert str(refusal.value) == text
 
 

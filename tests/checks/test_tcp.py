@@ -132,7 +132,7 @@ def test_the_caller_bounds_a_target_that_never_answers() -> None:
         ({"port": 65536}, "port must be 1-65535, got 65536"),
     ],
 )
-def test_ports_out_of_range_are_refused(settings: dict[str, int], text: str) -> None:
+def test_ports_out_of_range_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         TCPChecker(host="127.0.0.1", **settings)
     assert str(refusal.value) == text

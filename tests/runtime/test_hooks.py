@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import pytest
 
 from tests.runtime.test_router import Lab, now, virtually
 from tests.runtime.test_tracks import Notes
 from vrrpkit import ConfigError, State, StateChanged, VirtualRouter
-from vrrpkit.runtime import LoserHeard, Moment, Notice
+from vrrpkit.runtime import Hook, LoserHeard, Moment, Notice
 
 
 def record(router: VirtualRouter, lab: Lab) -> list[str]:
     """Let every moment write down what the kernel holds then."""
     told: list[str] = []
 
-    def at(moment: Moment) -> Callable[[StateChanged], object]:
+    def at(moment: Moment) -> Hook:
         async def hook(change: StateChanged) -> None:
             told.append(f"{moment}: {change.old} -> {change.new}, held {[str(one) for one in lab.addresses.held]}")
 
         return hook
 
     for moment in Moment:
-        router.hook(moment, at(moment))  # type: ignore[arg-type] - a coroutine function is what it gets
+        router.hook(moment, at(moment))
     return told
 
 
@@ -135,15 +134,16 @@ def test_hooks_of_a_moment_run_in_order_until_they_are_stopped() -> None:
     async def scenario(lab: Lab) -> None:
         told: list[str] = []
 
-        def write(text: str) -> Callable[[StateChanged], object]:
+        def write(text: str) -> Hook:
             async def hook(_change: StateChanged) -> None:
                 told.append(text)
 
             return hook
 
         async with lab.router(priority=255) as router:
-            for text in ("one", "two", "three"):
-                stop = router.hook(Moment.AFTER_ADDING, write(text))  # type: ignore[arg-type] - a coroutine function
+            router.hook(Moment.AFTER_ADDING, write("one"))
+            router.hook(Moment.AFTER_ADDING, write("two"))
+            stop = router.hook(Moment.AFTER_ADDING, write("three"))
             stop()
             stop()
             await router.until(State.ACTIVE)

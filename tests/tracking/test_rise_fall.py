@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -92,7 +93,7 @@ def test_the_streak_counts_what_speaks_against_the_verdict() -> None:
         ({"rise": 1.5}, "rise must be 1-1000000, got 1.5"),
     ],
 )
-def test_counts_out_of_range_are_refused(settings: dict[str, int], text: str) -> None:
+def test_counts_out_of_range_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         RiseFall(**settings)
     assert str(refusal.value) == text

@@ -87,7 +87,8 @@ def test_the_priority_stays_between_1_and_254() -> None:
 
 def test_an_owner_keeps_255_and_can_be_in_fault() -> None:
     owner = standing(255, [Track("a", -200), Track("b")], {"a": False, "b": False})
-    assert (owner.priority, owner.causes) == (255, {"track:b"})
+    assert owner.priority == 255
+    assert owner.causes == {"track:b"}
     assert owner.explanation == (
         "priority 255 = 255 -200 (a down) fault (b down), which an owner's weights do not change"
     )
@@ -116,7 +117,7 @@ def test_bad_tracks_are_refused(name: str, weight: int, text: str) -> None:
 
 def test_reverse_must_be_a_flag() -> None:
     with pytest.raises(ConfigError, match="reverse must be True or False, got 1"):
-        Track("x", 0, 1)  # type: ignore[arg-type] - what a caller without types may pass
+        Track("x", reverse=1)  # type: ignore[arg-type]  # what a caller without types may pass
 
 
 readings = st.one_of(st.none(), st.booleans(), st.integers(-300, 300).map(Level))

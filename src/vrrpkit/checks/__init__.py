@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vrrpkit.checks._base import Checker, CheckResult
 from vrrpkit.checks._callable import CallableChecker
+from vrrpkit.checks._combine import AtLeast, all_of, any_of
 from vrrpkit.checks._dns import DNSChecker
 from vrrpkit.checks._events import (
     CheckDue,
@@ -25,6 +26,7 @@ from vrrpkit.checks._tcp import TCPChecker
 from vrrpkit.checks._via import Via
 
 __all__ = [
+    "AtLeast",
     "CallableChecker",
     "CheckDue",
     "CheckNow",
@@ -45,4 +47,6 @@ __all__ = [
     "Stopped",
     "TCPChecker",
     "Via",
+    "all_of",
+    "any_of",
 ]

@@ -28,6 +28,7 @@ from vrrpkit.checks import (
     Stopped,
     StopRunning,
 )
+from vrrpkit.checks._attempt import attempt
 from vrrpkit.checks._events import Action, Event
 from vrrpkit.runtime import Driver, Seat
 from vrrpkit.runtime._tracker import Tracker
@@ -166,17 +167,8 @@ class CheckTracker(Tracker):
                 assert_never(unreachable)
 
     def _start(self, work: Repair, ended: Callable[[CheckResult], Event]) -> None:
-        self._running = asyncio.get_running_loop().create_task(self._run(work), name=self.name)
+        self._running = asyncio.get_running_loop().create_task(attempt(work), name=self.name)
         self._running.add_done_callback(partial(self._ended, ended))
-
-    async def _run(self, work: Repair) -> CheckResult:
-        try:
-            return await work()
-        except OSError as error:
-            return CheckResult(ok=False, detail=str(error) or type(error).__name__)
-        except Exception as error:
-            log.exception("%s: the check has a defect", self.name)
-            return CheckResult(ok=False, detail=f"{type(error).__name__}: {error}")
 
     def _stop(self, *, late: bool) -> None:
         if late and not self._machine.repairing:
