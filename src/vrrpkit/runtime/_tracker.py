@@ -69,7 +69,8 @@ class Tracker:
         self._told = self._found
         self._paused = False
         self._watchers: list[Callable[[], None]] = []
-        self._feed: Feed[TrackerNews] = Feed(log, name)
+        self._closed = False
+        self._feed: Feed[TrackerNews] | None = None  # for readers, which few trackers have
 
     async def __aenter__(self) -> Self:
         """Begin to find out."""
@@ -79,7 +80,9 @@ class Tracker:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Find out no more; routers keep what was known last."""
-        self._feed.close()
+        self._closed = True
+        if self._feed is not None:
+            self._feed.close()
 
     @property
     def name(self) -> str:
@@ -144,6 +147,12 @@ class Tracker:
 
     async def changes(self) -> AsyncIterator[TrackerNews]:
         """Every change in order, beginning with what is known already; ends when the tracker is closed."""
+        if self._feed is None:
+            self._feed = Feed(log, self.name)
+            if self._told.reading is not None:
+                self._feed.add(self._told)
+            if self._closed:
+                self._feed.close()
         async for news in self._feed.follow():
             yield news
 
@@ -153,6 +162,7 @@ class Tracker:
         if not changed:
             return
         log.info("%s: %s%s", self.name, describe(news.reading), f" ({news.detail})" if news.detail else "")
-        self._feed.add(news)
+        if self._feed is not None:
+            self._feed.add(news)
         for callback in tuple(self._watchers):
             callback()
