@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vrrpkit.addresses import parse_address
 from vrrpkit.election import Reason, State, StateChanged
-from vrrpkit.runtime._notices import LoserHeard, Notice, PriorityMoved
+from vrrpkit.runtime import LoserHeard, Notice, PriorityMoved
 from vrrpkit.sync import GroupChanged
 
 __all__ = ["group", "loser", "moved", "router"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.notifications.helpers import group, loser, moved, router
-from vrrpkit.election import State
+from vrrpkit.election import State, StateChanged
 from vrrpkit.notifications._backlog import Backlog
-from vrrpkit.runtime._notices import Notice
+from vrrpkit.runtime import LoserHeard, Notice
+from vrrpkit.sync import GroupChanged
 
 LOG = logging.getLogger("vrrpkit.notify")
 
@@ -93,3 +96,57 @@ def test_what_is_cleared_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     waiting.clear()
     assert (len(waiting), waiting.dropped) == (0, 2)
     assert caplog.messages == ["scripts: too slow, news are being dropped", "scripts: 2 news were dropped"]
+
+
+NOTICES = st.builds(
+    lambda make, name: make(name),
+    st.sampled_from(
+        [
+            lambda name: router(State.ACTIVE, name),
+            lambda name: router(State.BACKUP, name),
+            lambda name: group(State.ACTIVE, name),
+            loser,
+            lambda name: moved(90, State.ACTIVE, name),
+        ]
+    ),
+    st.sampled_from("abc"),
+)
+
+
+@given(st.lists(st.none() | NOTICES, max_size=60), st.integers(1, 6))
+def test_what_is_dropped_is_what_the_rule_says(script: list[Notice | None], room: int) -> None:
+    waiting, plain, dropped = backlog(room=room), list[Notice](), 0
+    for notice in script:
+        if notice is not None:
+            waiting.add(notice)
+            dropped += add_plainly(plain, notice, room)
+        elif plain:
+            assert waiting.pop() == plain.pop(0)
+        assert (len(waiting), waiting.dropped) == (len(plain), dropped)
+    assert drain(waiting) == plain
+
+
+def add_plainly(waiting: list[Notice], notice: Notice, room: int) -> int:
+    """The rule, looking at everything each time; return how many were dropped."""
+    full = len(waiting) == room
+    if isinstance(notice.news, LoserHeard) and any(subject(other) == subject(notice) for other in waiting):
+        return 0
+    if full and not is_state(notice):
+        return 1
+    waiting.append(notice)
+    if not full:
+        return 0
+    for place, other in enumerate(waiting):
+        if not is_state(other) or subject(other) in map(subject, waiting[place + 1 :]):
+            del waiting[place]
+            return 1
+    del waiting[0]
+    return 1
+
+
+def is_state(notice: Notice) -> bool:
+    return isinstance(notice.news, StateChanged | GroupChanged)
+
+
+def subject(notice: Notice) -> tuple[type, str]:
+    return type(notice.news), notice.name

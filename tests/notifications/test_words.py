@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.notifications.helpers import group, loser, moved, router
 from vrrpkit.election import Reason, State
 from vrrpkit.notifications import arguments, fifo_line, state_word
-from vrrpkit.runtime._notices import Notice
+from vrrpkit.runtime import Notice
 
 
 def test_router_is_told_in_the_words_of_keepalived() -> None:

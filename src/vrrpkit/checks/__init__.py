@@ -20,9 +20,11 @@ from vrrpkit.checks._events import (
     StopRunning,
 )
 from vrrpkit.checks._machine import CheckSchedule
+from vrrpkit.checks._ping import PingChecker
 from vrrpkit.checks._schedule import Schedule
 from vrrpkit.checks._script import ScriptChecker
 from vrrpkit.checks._tcp import TCPChecker
+from vrrpkit.checks._udp import UDPChecker
 from vrrpkit.checks._via import Via
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "DNSChecker",
     "Decided",
     "Finished",
+    "PingChecker",
     "Repaired",
     "RunCheck",
     "RunRepair",
@@ -46,6 +49,7 @@ __all__ = [
     "StopRunning",
     "Stopped",
     "TCPChecker",
+    "UDPChecker",
     "Via",
     "all_of",
     "any_of",

@@ -102,7 +102,7 @@ class DNSChecker:
         loop = asyncio.get_running_loop()
         family, address = await self.via.look_up(self.host, self.port)
         with self.via.open_socket(family, socket.SOCK_DGRAM) as sock:
-            await loop.sock_connect(sock, address)
+            sock.connect(address)  # of a datagram socket; does not wait
             await loop.sock_sendall(sock, query)
             while True:
                 octets = await loop.sock_recv(sock, _LARGEST)

@@ -252,6 +252,9 @@ class RouterGroup(Operable[GroupChanged]):
                 assert_never(unreachable)
 
     def _tell_after_members(self, change: GroupChanged) -> None:
+        if not self._parts:  # the last one has left
+            self._tell(change)
+            return
         countdown = _Countdown(len(self._parts), partial(self._tell, change))
         for part in self._parts.values():
             part.add_chore(countdown.arrive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
+from typing import assert_never
 
 from attrs import define, evolve, field
 
@@ -44,27 +45,29 @@ __all__ = ["SyncGroup"]
 class SyncGroup:
     """Elections of one process that move together: all Active, all Backup, all in fault, or none started.
 
-    Each `handle()` settles the whole group, so nobody sees it half-way. Its rules are those of keepalived's
-    `vrrp_sync_group`, but for what is said here:
+    Each `handle()` settles the whole group, so nobody sees it half-way. It follows keepalived's `vrrp_sync_group`, with
+    differences that are marked here:
 
     - The group takes over when no member hears an Active router that it would follow: its deadline as Backup is the
       latest of theirs. The advertisements of all members leave before anything else is done.
-    - A member that stops being Active takes the others along. Unlike keepalived's they resign (priority 0), so that
-      the peer's other links take over one skew later, and not after a whole silence.
-    - A member with a cause of fault holds the others in fault, by the cause `sync:NAME`. When the last cause of
-      anybody's own is gone, all begin again together.
-    - All members have one priority. With several, two machines could each win on some link and make the other yield,
-      for ever.
-    - Two machines of equal priority could do that too, where each has the higher address on some link and both take
-      over in the same moment. So a group that has lost a tie waits a part of the interval longer, the more the more
-      senior the link is on which it lost it: the lower VRID, then IPv4, then the lower virtual addresses. The other
-      machine is then Active first. Machines of different priority do not meet like this.
+    - A member that stops being Active takes the others along. They resign (priority 0), which keepalived's do not: so
+      the other links of the peer take over one skew later, and not after a whole silence.
+    - A member with a cause of fault holds the others in fault, by the cause `sync:NAME`. When nobody has a cause of
+      its own any more, all begin again together.
+    - All members have one priority, where keepalived takes any: with several, each of two machines could win on some
+      link and make the other yield, for ever.
+    - Machines of equal priority could do that too, if each has the higher address on some link and they take over in
+      the same moment. So, unlike keepalived's, a group that lost a tie takes over a part of the interval later than
+      it could, the more the more senior the link is on which it lost: the one of the lower VRID, then of the lower
+      virtual addresses. One of the machines is Active first then. Give machines different priorities, and they never
+      get there: it costs one silence.
 
     While an election is a member, only its group may feed it. A group without members is in `State.INITIALIZE`; one
     with a single member does what that would do alone.
 
     Args:
-        members: Elections that have not started, by name. Their order is the order of the actions.
+        members: Elections that have not started, by name. Their order is the order of the actions, and the effective
+            priority of the first is everybody's.
 
     Raises:
         ConfigError: One of them has started or is there twice, or they differ in configured priority or in startup
@@ -122,10 +125,10 @@ class SyncGroup:
     def add(self, name: str, election: Election, now: float) -> tuple[MemberAction | GroupChanged, ...]:
         """Take one more member, in whatever state it is; return what is done so that all are in one.
 
-        It joins in the group's state: an Active group as Active at once, whatever its startup delay. Its effective
-        priority becomes the group's, and a cause of fault of its own the group's fault. In an empty group that was
-        started it starts, or goes on. An owner that may be Active at once takes waiting owners along, unless they
-        have stepped down.
+        It joins in the group's state: an Active group as Active at once, whatever its startup delay; a group that has
+        not started stops it. The first member of an empty group that was started starts, or goes on. It takes the
+        others into fault if it has a cause, and an owner that begins takes waiting owners along, unless they have
+        stepped down. The effective priority will be that of the others.
 
         Raises:
             ConfigError: The name is taken, or the election does not fit the others. Nothing has changed then.
@@ -189,6 +192,8 @@ class SyncGroup:
                 self._started = isinstance(event, Startup)
             case SteppedDown() | PriorityChanged():
                 pass
+            case unreachable:
+                assert_never(unreachable)
         return self._members.feed(self.members, event, now)
 
     def _expire(self, now: float) -> list[MemberAction]:

@@ -100,10 +100,10 @@ class Members:
             return self.feed(active, GroupYielded(backups[0]), now)
         return self.feed(backups, GroupTookOver(active[0]), now)
 
-    def seniority(self, name: str) -> tuple[int, int, list[int]]:
+    def seniority(self, name: str) -> tuple[int, list[int]]:
         """A key that sorts members in the same order on every machine, whatever they are called there."""
         config = self.elections[name].config
-        return config.vrid, config.family, sorted(map(int, config.addresses))
+        return config.vrid, sorted(map(int, config.addresses))
 
     def _holds(self, name: str) -> bool:
         """Whether a member has a cause of fault that not all of them have anyhow."""
@@ -123,10 +123,12 @@ def gathered(elections: Mapping[str, Election]) -> Members:
     check_distinct(elections)
     members = Members(dict(elections))
     check_configs(members.configs)
-    for name, election in elections.items():
+    for election in elections.values():
         for event in freeing(election):
             election.handle(event, 0.0)
+    for name in elections:
         members.hold_others(name, 0.0)
+    if elections:
         members.share_priority(next(iter(elections)), 0.0)
     return members
 

@@ -32,8 +32,8 @@ __all__ = ["GroupChanged", "GroupEvent", "GroupReconfigured", "MemberAction", "M
 class MemberEvent:
     """Something happened to one member.
 
-    A fault of it, an advertisement that it heard, its primary address and its configuration are its own. All other
-    events concern every member, whoever is named.
+    An advertisement that it heard, a fault, its primary address and its configuration are its own; the effective
+    priority that comes with a configuration is everybody's. All other events concern every member, whoever is named.
     """
 
     member: str
@@ -65,7 +65,7 @@ GroupEvent: TypeAlias = (
     | FaultCleared
     | GroupReconfigured
 )
-"""What concerns every member."""
+"""What concerns every member. A fault that is raised for all is cleared for all, and for no single one."""
 
 
 @value
