@@ -75,7 +75,7 @@ def test_a_hook_that_hangs_is_bounded_and_delays_no_advertisement(caplog: pytest
             await asyncio.sleep(0.2)
             assert len(lab.addresses.held) == 1
         assert [record.message.split(" the hook ")[0] for record in caplog.records] == ["VRID 1:"]
-        assert caplog.messages[0].endswith("at before-adding took longer than 2.5 s and was cancelled")
+        assert caplog.messages[0].endswith("hang at before-adding took longer than 2.5 s and was cancelled")
 
     virtually(scenario)
 

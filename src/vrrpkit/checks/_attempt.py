@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+from vrrpkit._naming import name_of
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.checks._via import in_words
 
@@ -19,6 +20,8 @@ async def attempt(work: Callable[[], Awaitable[CheckResult]]) -> CheckResult:
         return await work()
     except OSError as error:
         return CheckResult(ok=False, detail=in_words(error))
+    except EOFError as error:  # asyncio's streams, when the other side hangs up
+        return CheckResult(ok=False, detail=str(error) or "the connection was closed")
     except Exception as error:
-        log.exception("%r has a defect", work)
+        log.exception("%s has a defect", name_of(work))
         return CheckResult(ok=False, detail=f"{type(error).__name__}: {error}")

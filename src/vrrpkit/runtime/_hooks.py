@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from vrrpkit._naming import name_of
 from vrrpkit.election import StateChanged
 from vrrpkit.errors import check_number
 from vrrpkit.runtime._feed import enlist
@@ -67,7 +68,7 @@ class Hooks:
             try:
                 await self._run_one(moment, entry, change)
             except Exception:
-                log.exception("%s: the hook %r at %s failed", self._name, entry.hook, moment)
+                log.exception("%s: the hook %s at %s failed", self._name, name_of(entry.hook), moment)
 
     async def _run_one(self, moment: Moment, entry: _Entry, change: StateChanged) -> None:
         """Waits for the time allowed and not for the hook's consent: one that ignores its cancellation is left."""
@@ -82,5 +83,5 @@ class Hooks:
         if task.done():
             task.result()
         else:
-            text = "%s: the hook %r at %s took longer than %g s and was cancelled"
-            log.error(text, self._name, entry.hook, moment, entry.timeout)
+            text = "%s: the hook %s at %s took longer than %g s and was cancelled"
+            log.error(text, self._name, name_of(entry.hook), moment, entry.timeout)

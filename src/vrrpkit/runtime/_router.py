@@ -251,7 +251,8 @@ class VirtualRouter(Operable[StateChanged]):
 
         Hooks of one moment run one after another, as they were added. A hook that fails is logged. One that takes
         too long is cancelled, logged, and waited for no longer. No advertisement waits for a hook; the addresses,
-        and the news that come after it, do.
+        and the news that come after it, do. So a hook before the removal that hangs leaves the addresses here, while
+        another takes over after one skew: keep its timeout below `snapshot().skew` (0.6 s at priority 100).
 
         Args:
             moment: When.
