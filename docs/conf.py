@@ -62,7 +62,7 @@ OUTSIDE_NAMES = {
     name for module in (asyncio, collections.abc, ipaddress, types, typing) for name in dir(module) if name[0].isupper()
 }
 # Aliases that a signature shows by name, and that are spelled out nowhere else.
-ALIASES = ("JSON", "What")
+ALIASES = ("JSON", "What", "vrrpkit.sync._dual_stack.Settings")
 nitpick_ignore = [("py:class", name) for name in sorted(OUTSIDE_NAMES.union(ALIASES))]
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(OUTSIDE))})\..*"),
@@ -101,7 +101,11 @@ for _module, _names in EXPORTS.items():
         HOMES.setdefault(_name, _module)
 
 # What only other parts of the package call: it takes and returns what is not public.
-INTERNAL = {"AddressKeeper": frozenset({"use", "hold", "install", "release", "abandon", "sweep"})}
+INTERNAL = {
+    "AddressKeeper": frozenset({"use", "hold", "install", "release", "abandon", "sweep"}),
+    "ProcessTracker": frozenset({"scanned", "changed"}),
+    "RouterGroup": frozenset({"admit", "dismiss", "post_of", "review"}),
+}
 
 
 def home_of(name: str, value: object) -> str:

@@ -14,6 +14,7 @@ import pytest
 from tests.commands.helpers import script
 from vrrpkit.commands import Command
 from vrrpkit.commands._account import Account, account_of
+from vrrpkit.commands._command import launch_of
 from vrrpkit.errors import ConfigError
 
 
@@ -24,7 +25,7 @@ def test_words_of_any_kind_become_a_tuple_of_text() -> None:
 
 def test_a_line_of_shell_goes_to_sh() -> None:
     command = Command.shell("a | b", env={"A": "b"}, cwd="/usr", secure=False)
-    assert command == Command(["/bin/sh", "-c", "a | b"], env={"A": "b"}, cwd="/usr", secure=False)
+    assert command == Command(["/bin/sh", "-c", "a | b", "sh"], env={"A": "b"}, cwd="/usr", secure=False)
 
 
 def test_arguments_are_added_at_the_end_and_all_else_stays() -> None:
@@ -43,7 +44,7 @@ def test_a_command_is_shown_as_one_would_type_it() -> None:
 
 def test_the_environment_is_nowhere_to_be_seen() -> None:
     command = Command(["true"], env={"PASSWORD": "secret"})
-    assert "secret" not in f"{command} {command!r} {command.launch()!r}"
+    assert "secret" not in f"{command} {command!r} {launch_of(command)!r}"
     with pytest.raises(ConfigError) as refusal:
         Command(["true"], env={"PASSWORD": "secret\0"})
     assert str(refusal.value) == "env['PASSWORD'] must be text without NUL"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.helpers import descriptors, end_of, leaving_nothing, outcome_of, script
+from tests.commands.helpers import end_of, leaving_nothing, outcome_of, script, spare_descriptors
 from tests.linux.support import LOOPS
 from tests.linux.support import run as run_on
 from vrrpkit.commands import Command, Outcome, run
@@ -116,7 +115,16 @@ def test_a_program_sees_the_words_as_they_were_given(loop: str, tmp_path: Path) 
 
 
 def test_nothing_comes_in_on_stdin(loop: str) -> None:
-    assert end_of(Command(["cat"]), loop) == Outcome(exit_code=0)
+    ours, theirs = os.pipe()
+    os.write(theirs, b"not for you")
+    before = os.dup(0)
+    os.dup2(ours, 0)
+    try:
+        assert end_of(Command(["cat"]), loop, timeout=1) == Outcome(exit_code=0)
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (ours, theirs, before):
+            os.close(descriptor)
 
 
 def test_no_descriptor_is_inherited(loop: str) -> None:
@@ -170,6 +178,16 @@ def test_what_cannot_be_run_has_failed_and_says_why(loop: str, tmp_path: Path) -
         assert outcome.detail == error
 
 
+def test_a_program_for_another_system_lacks_its_loader(loop: str, tmp_path: Path) -> None:
+    octets = Path("/bin/true").read_bytes()
+    foreign = re.sub(rb"(/lib[^\0]*/ld-[^\0]*)[^\0]\0", rb"\1?\0", octets, count=1)
+    assert foreign != octets
+    program = tmp_path / "foreign"
+    program.write_bytes(foreign)
+    program.chmod(0o755)
+    assert end_of(Command([program]), loop) == Outcome(error=f"cannot run {program}: its loader is missing")
+
+
 def test_a_script_may_come_and_go_between_runs(loop: str, tmp_path: Path) -> None:
     command = Command([script(tmp_path / "check.sh", "exit 0")])
     assert end_of(command, loop) == Outcome(exit_code=0)
@@ -208,25 +226,14 @@ def test_limits_out_of_range_are_refused(loop: str, limits: dict[str, Any], text
 
 def test_a_lack_of_descriptors_is_an_outcome_or_nothing_at_all(loop: str) -> None:
     async def scenario() -> Outcome:
-        used = descriptors()
         outcomes: list[Outcome] = []
         for spare in range(12):
-            with at_most(used + spare - 1):  # listing the descriptors has taken one
+            with spare_descriptors(spare):
                 outcomes.append(await run(Command(["/bin/true"]), timeout=15))
         assert {outcome.error for outcome in outcomes} == {None, "cannot run /bin/true: too many open files"}
         return outcomes[-1]
 
     assert run_on(leaving_nothing(scenario), loop).ok
-
-
-@contextmanager
-def at_most(count: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_lost_exit_code_is_no_success(loop: str) -> None:

@@ -14,7 +14,8 @@ from vrrpkit import ConfigError, ElectionConfig, State
 from vrrpkit.checks import Schedule
 from vrrpkit.commands import Command
 from vrrpkit.linux import Node
-from vrrpkit.runtime import RouterGroup
+from vrrpkit.notifications import fifo_line
+from vrrpkit.runtime import Notice, RouterGroup
 from vrrpkit.sync import dual_stack
 from vrrpkit.trackers import InterfaceTracker, ScriptTracker
 
@@ -81,6 +82,27 @@ def test_a_dual_stack_router_holds_both_families_or_none() -> None:
             assert net.shown() == {"10.0.0.1/24"}
 
     with namespace() as net, wire_of(net.name):
+        net.ip("addr add 10.0.0.1/24 dev eth0")
+        run(scenario(net))
+
+
+def test_a_group_is_removed_with_its_members_while_the_node_lives_on() -> None:
+    async def scenario(net: Namespace) -> None:
+        notices: list[Notice] = []
+
+        class Notes:
+            def tell(self, notice: Notice) -> None:
+                notices.append(notice)
+
+        configs = dual_stack(vrid=7, addresses=["10.0.0.100", "fe80::100"], advert_interval=0.1)
+        async with Node(netns=net.name) as node:
+            group = await node.add_dual_stack("eth0", configs, notify=[Notes()])
+            await becomes(group, State.ACTIVE)
+            await node.remove_group(group)
+            assert (node.routers, node.groups, net.shown()) == ((), (), {"10.0.0.1/24"})
+        assert fifo_line(notices[-1]) == 'GROUP "eth0/7" DELETED 0\n'
+
+    with namespace() as net:
         net.ip("addr add 10.0.0.1/24 dev eth0")
         run(scenario(net))
 

@@ -12,7 +12,8 @@ from tests.runtime.test_router import Lab, virtually
 from tests.runtime.test_tracks import Notes, flag
 from vrrpkit import ConfigError, ElectionConfig, Reason, State, StateChanged, VirtualRouter
 from vrrpkit.election import FaultCleared, FaultRaised
-from vrrpkit.runtime import RouterGroup, shut_down
+from vrrpkit.errors import ConfigWarning
+from vrrpkit.runtime import PriorityMoved, RouterGroup, shut_down
 from vrrpkit.sync import GroupChanged, dual_stack
 from vrrpkit.trackers import Tracked, Tracker
 
@@ -280,3 +281,48 @@ def test_a_dual_stack_router_is_a_group_of_two() -> None:
     four, six = dual_stack(vrid=7, addresses=["192.0.2.10", "fe80::10", "2001:db8::10"], priority=150)
     assert four == ElectionConfig(vrid=7, addresses=["192.0.2.10"], priority=150)
     assert six == ElectionConfig(vrid=7, addresses=["fe80::10", "2001:db8::10"], priority=150)
+
+
+def test_joining_tells_no_priority_that_nobody_had_before() -> None:
+    async def scenario(lab: Lab) -> None:
+        notes = Notes()
+        group = RouterGroup("VG_1")
+        one = member(lab, group, 1, priority=150)
+        one.notify(notes)
+        async with one:
+            group.start()
+            await group.until(State.BACKUP)
+            assert [note.news for note in notes.notices if isinstance(note.news, PriorityMoved)] == []
+        group.close()
+
+    virtually(scenario)
+
+
+def test_a_group_whose_members_are_closed_one_by_one_is_shut_down_with_the_last() -> None:
+    async def scenario(lab: Lab) -> None:
+        order = Notes()
+        group = RouterGroup("VG_1", notify=[order])
+        one, two = member(lab, group, 1), member(lab, group, 2)
+        one.notify(order)
+        async with one:
+            async with two:
+                group.start()
+                await group.until(State.ACTIVE)
+            order.notices.clear()
+        changes = [(note.name, note.news) for note in order.notices]
+        assert [(name, news.reason) for name, news in changes if isinstance(news, StateChanged | GroupChanged)] == [
+            ("VI_1", Reason.SHUTDOWN),
+            ("VG_1", Reason.SHUTDOWN),
+        ]
+        group.close()
+
+    virtually(scenario)
+
+
+def test_weights_of_a_group_are_warned_of_when_a_member_makes_them_a_trap() -> None:
+    async def scenario(lab: Lab) -> None:
+        group = RouterGroup("VG_1", tracks=[flag("haproxy", True, 5)])
+        with pytest.warns(ConfigWarning, match=r"weight 5 of haproxy with preempt=False"):
+            member(lab, group, 1, preempt=False)
+
+    virtually(scenario)

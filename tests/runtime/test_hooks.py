@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 
 import pytest
@@ -126,6 +127,17 @@ def test_addresses_are_not_added_when_active_was_lost_during_the_hook() -> None:
             router.hook(Moment.BEFORE_ADDING, lose)
             assert (await router.until(State.FAULT)).causes == {"operator"}
             assert lab.addresses.log == []
+
+    virtually(scenario)
+
+
+def test_no_hook_runs_after_adding_what_the_kernel_has_refused() -> None:
+    async def scenario(lab: Lab) -> None:
+        async with lab.router(priority=255) as router:
+            told = record(router, lab)
+            lab.addresses.refuse(errno.EACCES)
+            await router.until(State.FAULT)
+            assert [line.partition(":")[0] for line in told] == ["before-adding", "before-removing", "after-removing"]
 
     virtually(scenario)
 

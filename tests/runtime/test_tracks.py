@@ -251,16 +251,28 @@ def test_weights_of_an_owner_are_warned_of_and_change_nothing() -> None:
 
 def test_the_snapshot_lists_every_track() -> None:
     async def scenario(lab: Lab) -> None:
-        async with tracking(lab, flag("haproxy", True, 2), flag("uplink", False), priority=50) as router:
+        haproxy = flag("haproxy", True, 2)
+        haproxy.report(True, "exit 0")
+        haproxy.pause()
+        async with tracking(lab, haproxy, flag("uplink", False), priority=50) as router:
             told = router.snapshot().to_dict()
             assert told["standing"] == "priority 52 = 50 +2 (haproxy up) fault (uplink down)"
             assert told["tracks"] == [
-                {"name": "haproxy", "weight": 2, "reverse": False, "reading": "up", "points": 2, "cause": None},
+                {
+                    "name": "haproxy",
+                    "weight": 2,
+                    "reverse": False,
+                    "reading": "up",
+                    "detail": "exit 0 (paused)",
+                    "points": 2,
+                    "cause": None,
+                },
                 {
                     "name": "uplink",
                     "weight": 0,
                     "reverse": False,
                     "reading": "down",
+                    "detail": "",
                     "points": 0,
                     "cause": "track:uplink",
                 },
@@ -288,5 +300,31 @@ def test_another_routers_state_can_be_tracked() -> None:
                 first.stay_away()
                 await second.until(State.FAULT)
                 assert second.snapshot().causes == {"track:first"}
+
+    virtually(scenario)
+
+
+def test_settings_that_make_a_weight_a_trap_are_warned_of_later_too() -> None:
+    async def scenario(lab: Lab) -> None:
+        router = tracking(lab, flag("haproxy", True), preempt=False)
+        with pytest.warns(ConfigWarning, match=r"weight 5 of haproxy with preempt=False"):
+            router.set_weight("haproxy", 5)
+        with pytest.warns(ConfigWarning, match=r"weight 5 of haproxy changes nothing"):
+            router.set_priority(255)
+
+    virtually(scenario)
+
+
+def test_a_first_verdict_can_be_waited_for() -> None:
+    async def scenario(_lab: Lab) -> None:
+        check = Tracker("haproxy")
+        asyncio.get_running_loop().call_later(2, check.report, False)
+        assert await check.known() is False
+        assert asyncio.get_running_loop().time() == 2.0
+        assert await check.known() is False
+        async with Tracker("never") as other:
+            waiting = asyncio.ensure_future(other.known())
+            await asyncio.sleep(1)
+        assert await waiting is None
 
     virtually(scenario)

@@ -280,3 +280,18 @@ def test_news_while_paused_count_when_it_is_resumed() -> None:
         assert (flag.reading, flag.detail) == (False, "broken")
 
     run(scenario)
+
+
+def test_a_tracker_that_is_paused_when_it_is_opened_does_not_check() -> None:
+    async def scenario() -> None:
+        target = Target([True])
+        tracker = CheckTracker("web", target)
+        tracker.pause()
+        async with tracker:
+            await asyncio.sleep(5)
+            assert (target.asked, tracker.reading) == ([], None)
+            tracker.resume()
+            await asyncio.sleep(0.5)
+            assert target.asked == [5.0]
+
+    run(scenario)

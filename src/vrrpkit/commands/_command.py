@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 from copy import copy
-from types import MappingProxyType
 
 from attrs import Factory, field, frozen
 
@@ -14,7 +13,7 @@ from vrrpkit.commands._account import Account, account_of
 from vrrpkit.commands._launch import SAFE_ENVIRONMENT, Launch, Obstacle, prepare
 from vrrpkit.errors import ConfigError, check_flag
 
-__all__ = ["Command"]
+__all__ = ["Command", "launch_of"]
 
 
 def _words(argv: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
@@ -33,7 +32,7 @@ def _environment(env: Mapping[str, str] | None) -> Mapping[str, str] | None:
     for name in env:
         if not _text("env", name) or "=" in name:
             raise ConfigError(f"env must have names without '=', got {name!r}")
-    return MappingProxyType({name: _secret(name, value) for name, value in env.items()})
+    return {name: _secret(name, value) for name, value in env.items()}
 
 
 def _directory(cwd: str | os.PathLike[str]) -> str:
@@ -73,7 +72,8 @@ class Command:
     Attributes:
         argv: The program and its arguments, any iterable of text or paths. A program without a slash is looked for on
             the PATH of `env`; one with a slash that is not absolute belongs to `cwd`.
-        user: The user to become, by name or number; None for this process's own. Looked up once, here.
+        user: The user to become, by name or number; None for this process's own. Looked up once, here. Without
+            CAP_KILL, a process that is not root cannot end what it has started as somebody else.
         group: The group; None for the user's own, as in keepalived. The supplementary groups are always the user's.
         env: The whole environment. None for a safe minimum: a PATH of the system's directories, and LC_ALL=C.
         cwd: The directory to run in, an absolute path.
@@ -107,8 +107,8 @@ class Command:
         cwd: str = "/",
         secure: bool = True,
     ) -> Command:
-        """A line for `/bin/sh -c`; the rest as for the class."""
-        return cls(("/bin/sh", "-c", line), user=user, group=group, env=env, cwd=cwd, secure=secure)
+        """A line for `/bin/sh -c`, with arguments that are added later as `$1` and so on; the rest as for the class."""
+        return cls(("/bin/sh", "-c", line, "sh"), user=user, group=group, env=env, cwd=cwd, secure=secure)
 
     def with_arguments(self, *arguments: str) -> Command:
         """The same with more arguments, such as the four that keepalived's `notify` scripts get."""
@@ -122,17 +122,19 @@ class Command:
         Raises:
             ConfigError: The program cannot be run, or should not.
         """
-        launch = self.launch()
+        launch = launch_of(self)
         if isinstance(launch, Obstacle):
             raise ConfigError(launch.reason)
-
-    def launch(self) -> Launch | Obstacle:
-        """Look at the world as it is now; for `run()`."""
-        environment = SAFE_ENVIRONMENT if self.env is None else self.env
-        return prepare(self.argv, self._account, environment, self.cwd, secure=self.secure)
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+
+def launch_of(command: Command) -> Launch | Obstacle:
+    """Look at the world as it is now."""
+    environment = SAFE_ENVIRONMENT if command.env is None else command.env
+    account = command._account  # noqa: SLF001 - of the class above
+    return prepare(command.argv, account, environment, command.cwd, secure=command.secure)

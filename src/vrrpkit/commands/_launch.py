@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from attrs import field, frozen
 from vrrpkit.commands._account import Account, may_switch
 from vrrpkit.commands._program import find, obstacle
 
-__all__ = ["SAFE_ENVIRONMENT", "Launch", "Obstacle", "in_words", "prepare"]
+__all__ = ["SAFE_ENVIRONMENT", "Launch", "Obstacle", "prepare"]
 
 SAFE_ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
     {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -89,31 +88,18 @@ def prepare(
 ) -> Launch | Obstacle:
     """Find the program and look for whatever would keep it from being run, or should."""
     path = environment.get("PATH", os.defpath)
-    file = find(argv[0], path, cwd)
-    if file is None:
-        return Obstacle(f"cannot run {argv[0]}: not found on PATH {path}")
     if account is not None and account.is_ours:
         account = None
     uid = os.geteuid() if account is None else account.uid
-    try:
-        reason = obstacle(file, cwd, as_root=secure and uid == 0)
-    except OSError as error:
-        reason = in_words(error)
+    file = find(argv[0], path, cwd)
+    if file is None:
+        return Obstacle(f"cannot run {argv[0]}: not found on PATH {path}")
+    reason = obstacle(file, cwd, as_root=secure and uid == 0)
     if reason is None and account is not None and not may_switch():
         reason = f"becoming user {uid} needs CAP_SETUID and CAP_SETGID"
     if reason is not None:
         return Obstacle(f"cannot run {file}: {reason}")
     return Launch(file=file, argv=argv, environment=environment, cwd=cwd, account=account, helper=_setpriv())
-
-
-def in_words(error: OSError) -> str:
-    """What the kernel has against a program."""
-    if error.errno == errno.ENOENT:
-        return "no such file"
-    if error.errno == errno.ENOEXEC:
-        return "neither a program nor a script that begins with #!"
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
 
 
 def _switches(account: Account) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 A pipe, because everything else does some program harm. /dev/null keeps nothing. A memfd grows by gigabytes in a
 second, and a limit on its size makes writing fail: a check by `curl` with a long answer would end with exit 23. The
 price of a pipe is that it has to be read. At first that is done when something comes in; once enough is kept, at
-intervals, from a pipe made wide. `yes` costs 25 % of a CPU then, instead of all of it, and is slowed down to 700 MB/s.
+intervals, from a pipe made wide. `yes` then costs 15 % of a CPU instead of 75 %, and writes 500 MB/s instead of 950.
 
 Who closes the reading end kills whoever goes on writing, by SIGPIPE: a daemon that a script has started on purpose.
 So if somebody still holds the writing end when the program has ended, cat(1) takes over the reading, for as long as
@@ -55,6 +55,7 @@ class Output:
         self._most = most
         self._kept = bytearray()
         self._pause: asyncio.TimerHandle | None = None
+        self._reader: Process | None = None
         self._end, inlet = os.pipe2(os.O_CLOEXEC)
         #: What the program writes to; None once it has it.
         self.inlet: int | None = inlet
@@ -80,7 +81,11 @@ class Output:
             while (room := self._most - len(self._kept)) and (octets := os.read(self._end, room)):
                 self._kept += octets
         if self._somebody_holds_it():
-            await self._hand_over()
+            try:
+                await self._hand_over()
+            except asyncio.CancelledError:
+                await self._hand_over()  # it takes two milliseconds, and a daemon may depend on it
+                raise
 
     def close(self) -> None:
         """Close it."""
@@ -99,7 +104,7 @@ class Output:
         if not octets:
             self._loop.remove_reader(self._end)
         elif len(self._kept) == self._most:
-            with suppress(PermissionError):  # this user's pipes are wide enough already
+            with suppress(OSError):  # this user's pipes are wide enough already, or memory is short
                 fcntl.fcntl(self._end, fcntl.F_SETPIPE_SZ, _WIDE)
             self._waste()
 
@@ -124,11 +129,12 @@ class Output:
 
     async def _hand_over(self) -> None:
         try:
-            reader = await in_turn(self._start_reader)
+            if self._reader is None:
+                self._reader = await in_turn(self._start_reader)
         except OSError:
             log.warning("nobody reads on for what a command has left running; writing may end it", exc_info=True)
         else:
-            await reader.ends(_START)
+            await self._reader.ends(_START)
 
     def _start_reader(self) -> Process:
         os.set_blocking(self._end, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 from contextlib import suppress
 from typing import Final
@@ -55,7 +54,6 @@ class Process:
                 await self._waiter
             finally:
                 timer.cancel()
-            self._look()
         return self._ended
 
     async def stop(self, grace: float) -> None:
@@ -81,14 +79,6 @@ class Process:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _look(self) -> None:
-        """Notice its end even if the loop has not yet: uvloop sees to timers before anything else, however late."""
-        if not self._ended:
-            poll = select.poll()
-            poll.register(self._descriptor, select.POLLIN)
-            if poll.poll(0):
-                self._reap()
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._descriptor)

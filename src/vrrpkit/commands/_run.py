@@ -9,11 +9,12 @@ from typing import Final, assert_never
 
 from attrs import field, frozen
 
-from vrrpkit.commands._command import Command
-from vrrpkit.commands._launch import Launch, Obstacle, in_words
+from vrrpkit.commands._command import Command, launch_of
+from vrrpkit.commands._launch import Launch, Obstacle
 from vrrpkit.commands._outcome import Outcome
 from vrrpkit.commands._output import Output
 from vrrpkit.commands._process import Process
+from vrrpkit.commands._program import in_words
 from vrrpkit.commands._turns import in_turn
 from vrrpkit.errors import InRange, Whole
 
@@ -73,7 +74,7 @@ class _Limits:
 
 
 def _start(command: Command, max_output: int) -> _Run | Obstacle:
-    launch = command.launch()
+    launch = launch_of(command)
     if isinstance(launch, Obstacle):
         return launch
     output: Output | None = None
@@ -85,7 +86,8 @@ def _start(command: Command, max_output: int) -> _Run | Obstacle:
     except OSError as error:
         if output is not None:
             output.close()
-        return Obstacle(f"cannot run {launch.file}: {in_words(error)}")
+        missing = isinstance(error, FileNotFoundError)  # it was there a moment ago
+        return Obstacle(f"cannot run {launch.file}: {'its loader is missing' if missing else in_words(error)}")
     if output is not None:
         output.listen()
     return _Run(launch, process, output, started_at)
@@ -124,14 +126,15 @@ class _Run:
     def _outcome(self, elapsed: float, *, timed_out: bool) -> Outcome:
         process = self.process
         output = b"" if self.output is None else self.output.kept
-        error = self.launch.refusal(process.exit_code, output)
-        if process.lost:
-            error = f"nobody knows how {self.launch.file} ended: somebody else has waited for it, or SIGCHLD is ignored"
+        refusal = self.launch.refusal(process.exit_code, output)
+        if refusal is not None:
+            return Outcome(error=refusal, elapsed=elapsed)
+        lost = f"nobody knows how {self.launch.file} ended: somebody else has waited for it, or SIGCHLD is ignored"
         return Outcome(
-            exit_code=process.exit_code if error is None else None,
+            exit_code=process.exit_code,
             signal=process.signal,
             timed_out=timed_out,
-            error=error,
+            error=lost if process.lost else None,
             output=output,
             elapsed=elapsed,
         )

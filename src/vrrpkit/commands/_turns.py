@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -34,7 +33,7 @@ class _Turns:
     """Whose turn it is on one loop. It keeps no reference to the loop, unlike an `asyncio.Lock`, unless one waits."""
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # in order
         self._taken = False
 
     async def take(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -43,23 +42,26 @@ class _Turns:
             self._taken = True
             return
         turn = loop.create_future()
-        self._waiting.append(turn)
+        self._waiting[turn] = None
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._waiting.remove(turn)
-            else:
+            self._waiting.pop(turn, None)
+            if not turn.cancelled():
                 self.give(loop)  # it came in the same moment
             raise
 
     def give(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the next one have its turn, after all I/O and timers that are due now."""
-        loop.call_later(0, self._pass_on)
+        """Let the next one have its turn, once all I/O and timers that are due by then are done.
+
+        What is called soon sets a future, and who waits for that is called soon: a whole round of the loop is between.
+        """
+        loop.call_soon(self._pass_on)
 
     def _pass_on(self) -> None:
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn = next(iter(self._waiting))
+            del self._waiting[turn]
             if not turn.done():
                 turn.set_result(None)
                 return

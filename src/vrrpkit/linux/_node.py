@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from vrrpkit.addresses import Family, IPAddress, family_of, parse_address
 from vrrpkit.announce import AnnouncePolicy
-from vrrpkit.election import ElectionConfig, SteppedDown
+from vrrpkit.election import ElectionConfig, Shutdown, SteppedDown
 from vrrpkit.errors import check_number
 from vrrpkit.keeping import ForeignDeletion
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
@@ -21,6 +21,7 @@ from vrrpkit.linux._links import LinkWatcher
 from vrrpkit.linux._member import Member
 from vrrpkit.packet import Datagram
 from vrrpkit.runtime import Driver, Notifier, RouterGroup, VirtualRouter, shut_down
+from vrrpkit.runtime._router import see_through
 from vrrpkit.runtime._tracker import Tracked, Tracker
 
 __all__ = ["Node", "open_router"]
@@ -201,13 +202,16 @@ class Node:
         router.start()
         return router
 
-    async def add_dual_stack(
+    async def add_dual_stack(  # noqa: PLR0913 - keywords with the usual case as default
         self,
         interface: str,
         configs: Iterable[ElectionConfig],
         *,
         placements: Iterable[Placement] = (),
         peers: Iterable[str | IPAddress] = (),
+        check_source: bool = True,
+        announce: AnnouncePolicy | None = None,
+        foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
         name: str | None = None,
         tracks: Iterable[Tracker | Tracked] = (),
         notify: Iterable[Notifier] = (),
@@ -221,6 +225,9 @@ class Node:
             configs: The configurations, see `vrrpkit.sync.dual_stack()`.
             placements: As for `add_router()`, of both families.
             peers: As for `add_router()`, of both families.
+            check_source: As for `add_router()`.
+            announce: As for `add_router()`.
+            foreign_deletion: As for `add_router()`.
             name: What logs and notifiers call the group; `eth0/51` when None.
             tracks: What both depend on.
             notify: Whom to tell the group's news.
@@ -233,23 +240,21 @@ class Node:
         placed = tuple(placements)
         spoken_to = [parse_address("peers", peer) for peer in peers]
         group = self.add_group(name or f"{interface}/{first.vrid}", tracks=tracks, notify=notify)
-        members: list[VirtualRouter] = []
         try:
             for config in (first, *others):
-                router = await self.add_router(
+                await self.add_router(
                     interface,
                     config,
                     placements=[one for one in placed if one.address in config.all_addresses],
                     peers=[peer for peer in spoken_to if family_of(peer) is config.family],
+                    check_source=check_source,
+                    announce=announce,
+                    foreign_deletion=foreign_deletion,
                     name=f"{group.name}/{config.family.name.lower()}",
                     group=group,
                 )
-                members.append(router)
         except BaseException:
-            for router in members:
-                await self.remove_router(router)
-            self._groups.remove(group)
-            group.close()
+            await see_through(self.remove_group(group))
             raise
         group.start()
         return group
@@ -264,6 +269,19 @@ class Node:
             if member is not None:
                 self._devices.unfollow(member)
                 member.close()
+
+    async def remove_group(self, group: RouterGroup) -> None:
+        """Close a sync group and its members: all resign, release, forget. Notifiers hear that they are deleted."""
+        group.post(Shutdown(deleted=True))
+        members = [router for router in self._members if router.group is group]
+        try:
+            await shut_down(*members)
+        finally:
+            for router in members:
+                await self.remove_router(router)
+            if group in self._groups:
+                self._groups.remove(group)
+            group.close()
 
     def listen(self, interface: str, family: Family, listener: Callable[[Datagram], None]) -> Callable[[], None]:
         """Hear every VRRP message on a link, without taking part; for monitors. Returns how to stop."""

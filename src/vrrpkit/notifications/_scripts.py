@@ -83,7 +83,7 @@ class ScriptNotifier:
     notify: Command | None = field(default=None, validator=_check_command)
     notify_master_rx_lower_pri: Command | None = field(default=None, validator=_check_command)
     timeout: float = field(default=30.0, validator=InRange(0.01, 86400, "seconds"))
-    close_timeout: float = field(default=60.0, validator=InRange(0, 86400, "seconds"))
+    close_timeout: float = field(default=20.0, validator=InRange(0, 86400, "seconds"))
     backlog: int = field(default=1000, validator=Whole(1, 1_000_000))
     run: int = field(default=0, init=False)
     failed: int = field(default=0, init=False)

@@ -113,6 +113,7 @@ class Chores:
         self._worker: asyncio.Task[None] | None = None
         self._unreleased: dict[IPAddress, None] = {}
         self._cause: str | None = None
+        self._added = False
 
     def add(self, chore: Chore) -> None:
         """Do this after all that was added before."""
@@ -176,12 +177,13 @@ class Chores:
             await self._hooks.run(moment, change)
 
     async def _follow_up(self, change: StateChanged) -> None:
-        if change.new is State.ACTIVE:
+        if change.new is State.ACTIVE and self._added:
             await self._hooks.run(Moment.AFTER_ADDING, change)
         elif change.old is State.ACTIVE:
             await self._hooks.run(Moment.AFTER_REMOVING, change)
 
     async def _acquire(self, addresses: tuple[IPAddress, ...]) -> None:
+        self._added = False
         if not self._is_active():
             log.debug("%s: too late to add addresses", self._name)
             return
@@ -194,6 +196,7 @@ class Chores:
             self._post(FaultRaised(self._cause))
             self._retry.post(Failed())
         else:
+            self._added = True
             self._complaints.settle(_ACQUIRING)
             self._retry.post(Succeeded())
 

@@ -12,6 +12,7 @@ from attrs import define, frozen
 from vrrpkit.election import (
     Action,
     Election,
+    ElectionConfig,
     Event,
     FaultCleared,
     FaultRaised,
@@ -153,7 +154,7 @@ class RouterGroup(Operable[GroupChanged]):
         Raises:
             ConfigError: It is out of its range.
         """
-        weighed = weigh(priority, self._all_tracked().values())
+        weighed = weigh(priority, self.all_tracks.values())
         self._seat.post(GroupReconfigured(priority, weighed.priority))
         self._review()
 
@@ -165,6 +166,10 @@ class RouterGroup(Operable[GroupChanged]):
         """
         actions = self._machine.add(part.name, part.election, self.driver.now())
         self._parts[part.name] = part
+        if len(self._parts) == 1:
+            self._standing = weigh(self._base, self.all_tracks.values())  # of which nobody needs to be told
+        for tracked in self._tracking.tracked.values():
+            _warn(self.name, tracked.track, part.election.config)
         for action in actions:
             self._perform(action)
         self._seat.keep()
@@ -192,15 +197,14 @@ class RouterGroup(Operable[GroupChanged]):
 
     def _warn_of_traps(self, track: Track) -> None:
         for part in self._parts.values():
-            config = part.election.config
-            warn_of_traps(self.name, track, preempt=config.preempt, is_owner=config.is_owner)
+            _warn(self.name, track, part.election.config)
 
     def _review(self) -> None:
         """Tell every election what has come of it, what is worse first."""
         if not self._parts:
             return
-        base = next(iter(self._parts.values())).election.config.priority
-        before, self._standing = self._standing, weigh(base, self._all_tracked().values())
+        base = self._base
+        before, self._standing = self._standing, weigh(base, self.all_tracks.values())
         common = weigh(base, self._tracking.tracked.values()).causes
         gone, self._common = self._common - common, self._common | common
         for cause in sorted(common):
@@ -215,6 +219,11 @@ class RouterGroup(Operable[GroupChanged]):
             for part in self._parts.values():
                 part.add_chore(moved(part.name, before, self._standing, self.state))
 
+    @property
+    def _base(self) -> int:
+        """The configured priority of every member."""
+        return next(part.election.config.priority for part in self._parts.values())
+
     def _review_members(self, base: int) -> None:
         """What each member tracks itself, but for what all of them are in fault for anyhow."""
         priority = self._standing.priority
@@ -228,8 +237,9 @@ class RouterGroup(Operable[GroupChanged]):
         for event in sorted(events, key=_severity):
             self._seat.post(event)
 
-    def _all_tracked(self) -> dict[str, Tracked]:
-        """The group's own first, then each member's; one name counts once."""
+    @property
+    def all_tracks(self) -> Mapping[str, Tracked]:
+        """What it or any of its members tracks, by name, its own first; one name counts once."""
         tracked = dict(self._tracking.tracked)
         for part in self._parts.values():
             for name, one in part.tracked().items():
@@ -293,6 +303,10 @@ class _MemberPlace:
     def leave(self) -> None:
         """Go."""
         self.group.dismiss(self.name)
+
+
+def _warn(name: str, track: Track, config: ElectionConfig) -> None:
+    warn_of_traps(name, track, preempt=config.preempt, is_owner=config.is_owner)
 
 
 def _severity(event: MemberEvent) -> int:

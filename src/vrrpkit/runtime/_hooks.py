@@ -27,11 +27,11 @@ class Moment(enum.StrEnum):
     BEFORE_ADDING = "before-adding"
     """Active has been won and told to the peers; the addresses follow after the hook."""
     AFTER_ADDING = "after-adding"
-    """The addresses are here, and announced."""
+    """The addresses are here, and announced. It is left out when the kernel refuses them, or Active is lost before."""
     BEFORE_REMOVING = "before-removing"
     """Active has been lost or given up; the addresses go after the hook. Another may hold them meanwhile."""
     AFTER_REMOVING = "after-removing"
-    """The addresses are gone."""
+    """The addresses are gone, or were never there."""
 
 
 Hook: TypeAlias = Callable[[StateChanged], Awaitable[object]]

@@ -125,6 +125,7 @@ class Operable(ABC, Generic[C]):
             ConfigError: It is not tracked, or the weight is not -253 to 253.
         """
         self._tracking.reweigh(name, weight, reverse=reverse)
+        self._warn_of_traps(self.tracks[name].track)
 
     def notify(self, notifier: Notifier) -> Callable[[], None]:
         """Tell a notifier all news from now on, in order; returns how to stop."""

@@ -45,7 +45,7 @@ from vrrpkit.runtime._operable import Operable
 from vrrpkit.runtime._ports import AddressManager, Announcer, Transport
 from vrrpkit.runtime._snapshot import RouterSnapshot, take_snapshot
 from vrrpkit.runtime._tracker import Tracked, Tracker
-from vrrpkit.runtime._tracking import as_tracked, consequences, moved, warn_of_traps, weigh
+from vrrpkit.runtime._tracking import as_tracked, consequences, details, moved, warn_of_traps, weigh
 from vrrpkit.stats import RouterCounters
 from vrrpkit.sync import freeing
 from vrrpkit.tracking import Standing, Track
@@ -166,9 +166,11 @@ class VirtualRouter(Operable[StateChanged]):
         Args:
             deleted: Whether to tell notifiers that this router is removed while the program lives on.
         """
+        if self._group is not None and len(self._group.members) > 1:
+            self._detach()
+        self._place.post(Shutdown(deleted=deleted))  # of a group with its last member
         if self._group is not None:
             self._detach()
-        self._place.post(Shutdown(deleted=deleted))
 
     async def aclose(self) -> None:
         """Resign, release the addresses, stop listening. Closing twice is a no-op.
@@ -214,6 +216,7 @@ class VirtualRouter(Operable[StateChanged]):
             counters=self.counters,
             error=str(self._complaints) or None,
             standing=self.standing,
+            details=details(self.tracks if self._group is None else self._group.all_tracks),
             group=None if self._group is None else self._group.name,
         )
 
@@ -232,8 +235,12 @@ class VirtualRouter(Operable[StateChanged]):
             ConfigError: The VRID or the family is another one, or the priority in a group.
         """
         weighed = self._weigh(config.priority) if self._group is None else self._group.standing
+        before = self.config
         self.post(Reconfigured(config, None if config.is_owner else weighed.priority))
         self._review()
+        if (config.preempt, config.is_owner) != (before.preempt, before.is_owner):
+            for tracked in self.tracks.values():
+                self._warn_of_traps(tracked.track)
 
     def set_priority(self, priority: int) -> None:
         """Go on with another configured priority, 1-255; in a group, of all members.

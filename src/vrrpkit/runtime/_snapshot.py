@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
 
@@ -50,6 +51,7 @@ class RouterSnapshot:
         down_interval: Its Active_Down_Interval now, in seconds.
         error: What the kernel refuses now, in words.
         standing: What the tracks make of its priority.
+        details: Of each track by name, why the thing is as it is, in one line.
         group: The sync group that it belongs to; None if it is in none.
     """
 
@@ -70,6 +72,7 @@ class RouterSnapshot:
     down_interval: float
     error: str | None
     standing: Standing
+    details: Mapping[str, str]
     group: str | None
 
     @property
@@ -120,17 +123,18 @@ class RouterSnapshot:
             "error": self.error,
             "group": self.group,
             "standing": self.standing.explanation,
-            "tracks": [_track(one) for one in self.standing.contributions],
+            "tracks": [_track(one, self.details.get(one.track.name, "")) for one in self.standing.contributions],
             "counters": dict(self.counters.to_dict()),
         }
 
 
-def _track(one: Contribution) -> JSON:
+def _track(one: Contribution, detail: str) -> JSON:
     return {
         "name": one.track.name,
         "weight": one.track.weight,
         "reverse": one.track.reverse,
         "reading": describe(one.reading),
+        "detail": detail,
         "points": one.points,
         "cause": one.cause,
     }
@@ -150,6 +154,7 @@ def take_snapshot(  # noqa: PLR0913 - everything that is in it
     counters: RouterCounters,
     error: str | None,
     standing: Standing,
+    details: Mapping[str, str],
     group: str | None,
 ) -> RouterSnapshot:
     """Put together what an election knows and what its router knows."""
@@ -174,5 +179,6 @@ def take_snapshot(  # noqa: PLR0913 - everything that is in it
         down_interval=active_down_interval(election.priority, interval, config.version, config.down_timer_adverts),
         error=error,
         standing=standing,
+        details=details,
         group=group,
     )

@@ -145,6 +145,14 @@ class Tracker:
         """Call `on_change` whenever `reading` has changed; returns how to stop."""
         return enlist(self._watchers, on_change)
 
+    async def known(self) -> Reading:
+        """Wait until something is known, such as a first verdict, and return it; None if it is closed first."""
+        if self.reading is None:
+            async for news in self.changes():
+                if news.reading is not None:
+                    break
+        return self.reading
+
     async def changes(self) -> AsyncIterator[TrackerNews]:
         """Every change in order, beginning with what is known already; ends when the tracker is closed."""
         if self._feed is None:

@@ -14,7 +14,7 @@ from vrrpkit.runtime._notices import PriorityMoved
 from vrrpkit.runtime._tracker import Tracked, Tracker
 from vrrpkit.tracking import TRACK_CAUSES, Standing, Track, standing
 
-__all__ = ["Tracking", "as_tracked", "consequences", "moved", "warn_of_traps", "weigh"]
+__all__ = ["Tracking", "as_tracked", "consequences", "details", "moved", "warn_of_traps", "weigh"]
 
 log = logging.getLogger("vrrpkit.track")
 
@@ -102,6 +102,14 @@ def weigh(base: int, tracked: Iterable[Tracked]) -> Standing:
         [one.track for one in tracked],
         {one.track.name: one.tracker.reading for one in tracked},
     )
+
+
+def details(tracked: Mapping[str, Tracked]) -> dict[str, str]:
+    """Why each thing is as it is, and whether that is still found out."""
+    return {
+        name: f"{one.tracker.detail} (paused)".lstrip() if one.tracker.paused else one.tracker.detail
+        for name, one in tracked.items()
+    }
 
 
 def consequences(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from vrrpkit.checks import (
     CheckDue,
@@ -31,7 +31,7 @@ from vrrpkit.checks import (
 from vrrpkit.checks._attempt import attempt
 from vrrpkit.checks._events import Action, Event
 from vrrpkit.runtime import Driver, Seat
-from vrrpkit.runtime._tracker import Tracker
+from vrrpkit.trackers._finder import Finder
 from vrrpkit.tracking import Reading
 
 __all__ = ["CheckTracker", "Repair"]
@@ -45,7 +45,7 @@ Repair: TypeAlias = Callable[[], Awaitable[CheckResult]]
 """Tries to mend what a check has found; the result is logged, and the next check decides."""
 
 
-class CheckTracker(Tracker):
+class CheckTracker(Finder):
     """Runs a check again and again while it is open, and believes it as its schedule says.
 
         async with CheckTracker("web", checker, Schedule(interval=2, fall=3), weight=-20) as web:
@@ -83,14 +83,12 @@ class CheckTracker(Tracker):
         driver: Driver | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(name, weight=weight, reverse=reverse)
+        super().__init__(name, weight=weight, reverse=reverse, driver=driver)
         self.last: CheckResult | None = None
         self._checker = checker
         self._machine = CheckSchedule(schedule or Schedule(), repair is not None, draw)
         self._repair: Repair = checker.check if repair is None else repair
-        self._driver = driver
         self._seat: Seat[Event, Action] | None = None
-        self._exit = ExitStack()
         self._running: asyncio.Task[CheckResult] | None = None
         self._unwanted = False
 
@@ -104,23 +102,12 @@ class CheckTracker(Tracker):
         """How many checks fell out because another one was still running."""
         return self._machine.skipped
 
-    async def __aenter__(self) -> Self:
-        """Begin to check, at once.
-
-        Raises:
-            RuntimeError: It is open, or has been.
-        """
-        if self._seat is not None:
-            raise RuntimeError(f"{self.name} has been opened already")
-        driver = self._driver
-        if driver is None:
-            driver = Driver()
-            self._exit.callback(driver.close)
+    async def _open(self, driver: Driver, stack: ExitStack) -> None:
         self._seat = driver.seat(self._machine, self._perform, tick=CheckDue(), leeway=lambda: 0.0)
-        self._exit.callback(self._seat.leave)
+        stack.callback(self._seat.leave)
         self.report(self._machine.up, "assumed")
-        self._seat.post(ChecksResumed())
-        return self
+        if not self.paused:
+            self._seat.post(ChecksResumed())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -131,7 +118,6 @@ class CheckTracker(Tracker):
             if self._running is not None:
                 await asyncio.wait({self._running}, timeout=_PARTING)
         finally:
-            self._exit.close()
             await super().__aexit__(kind, error, trace)
 
     def check_now(self) -> None:

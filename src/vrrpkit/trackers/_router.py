@@ -1,4 +1,4 @@
-"""Another virtual router's state, as a tracked thing."""
+"""Another virtual router's state, or a sync group's, as a tracked thing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from vrrpkit.election import State, StateChanged
-from vrrpkit.runtime import VirtualRouter
+from vrrpkit.runtime import RouterGroup, VirtualRouter
 from vrrpkit.runtime._notices import Notice
 from vrrpkit.runtime._tracker import Tracker
+from vrrpkit.sync import GroupChanged
 
 __all__ = ["RouterTracker"]
 
 
 class RouterTracker(Tracker):
-    """Up while another virtual router of this process is in one of some states.
+    """Up while another virtual router of this process, or a sync group, is in one of some states.
 
     Args:
         router: The other router.
@@ -30,7 +31,7 @@ class RouterTracker(Tracker):
 
     def __init__(
         self,
-        router: VirtualRouter,
+        router: VirtualRouter | RouterGroup,
         *,
         states: Collection[State] = (State.ACTIVE,),
         name: str | None = None,
@@ -58,7 +59,7 @@ class RouterTracker(Tracker):
 
     def tell(self, notice: Notice) -> None:
         """From the router: news."""
-        if isinstance(notice.news, StateChanged):
+        if isinstance(notice.news, StateChanged | GroupChanged):
             self._note(notice.news.new, notice.news.explanation)
 
     def _note(self, state: State, why: str) -> None:
