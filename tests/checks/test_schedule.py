@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vrrpkit import ConfigError
@@ -267,6 +267,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], text: str) 
     assert str(refusal.value) == text
 
 
+@example([("wait", 1), ("resume", 1), ("wait", 14), ("wait", 36)], False)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["wait", "finish ok", "finish not ok", "now", "halt", "resume"]), st.integers(1, 40)),

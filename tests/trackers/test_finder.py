@@ -330,6 +330,20 @@ def test_one_who_waits_is_told_that_there_is_no_answer() -> None:
     run(scenario())
 
 
+def test_a_defect_in_who_is_told_keeps_nobody_waiting() -> None:
+    async def scenario() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, told: complaints.append(told["exception"]))
+        oracle = Oracle()
+        inquiry = Inquiry(oracle.ask, lambda answer: oracle.answers.append(1 // (answer - 1)), oracle.release)
+        await inquiry.answered()
+        await inquiry.answered()
+        assert (oracle.answers, [type(one) for one in complaints]) == ([1], [ZeroDivisionError])
+        inquiry.close()
+
+    run(scenario())
+
+
 def test_what_is_in_use_is_released_when_it_no_longer_is() -> None:
     async def scenario() -> None:
         oracle = Oracle()

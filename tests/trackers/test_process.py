@@ -383,6 +383,26 @@ def test_everybody_on_an_event_loop_shares_a_source(events: bool) -> None:
     run(scenario())
 
 
+def test_a_listener_with_a_defect_does_not_silence_the_others(events: bool) -> None:
+    class Broken(Ear):
+        def scanned(self, processes: Mapping[int, ProcessFact]) -> None:
+            raise ZeroDivisionError
+
+    async def scenario() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, told: complaints.append(told["exception"]))
+        good = Ear()
+        _source, leave_broken = attach(Broken(), 10, events=events)
+        source, leave = attach(good, 10, events=events)
+        await source.read()
+        assert len(good.scans) == 1
+        assert [type(one) for one in complaints] == [ZeroDivisionError]
+        leave()
+        leave_broken()
+
+    run(scenario())
+
+
 def test_one_who_wants_command_lines_is_told_of_no_scan_without(events: bool) -> None:
     async def scenario() -> None:
         plain, curious = Ear(), Ear(wants_arguments=True)

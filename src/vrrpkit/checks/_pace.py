@@ -47,6 +47,8 @@ class Pace:
         if self.next_at is None or now < self.next_at:
             return False
         turn = self._base + self._pause + (now - self.next_at) // pause * pause
+        if turn + pause <= now:  # the division was rounded
+            turn += pause
         if self._schedule.from_end and not busy:
             self.next_at = None
         else:

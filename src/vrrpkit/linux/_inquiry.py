@@ -98,8 +98,10 @@ class Inquiry(Generic[T]):
         if self._closed:
             return
         self.busy = False
-        self._on_answer(answer)
-        for waiter in open_waiters:
-            waiter.set_result(None)
-        if self._again:
-            self.begin()
+        try:
+            self._on_answer(answer)
+        finally:  # a defect there must not keep others waiting
+            for waiter in open_waiters:
+                waiter.set_result(None)
+            if self._again:
+                self.begin()

@@ -7,7 +7,7 @@ import logging
 from abc import ABC
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import ClassVar, Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol, TypeVar
 
 from vrrpkit._cheap import value
 from vrrpkit.errors import KernelError
@@ -20,6 +20,8 @@ from vrrpkit.runtime import Driver, Seat
 __all__ = ["EventSource", "ProcessListener", "ProcessSource", "ScanSource", "attach"]
 
 log = logging.getLogger("vrrpkit.track")
+
+T = TypeVar("T")
 
 
 class ProcessListener(Protocol):
@@ -99,7 +101,7 @@ class ProcessSource(ABC):
     def _scanned(self, scan: _Scan) -> None:
         for listener in tuple(self._listeners):
             if scan.arguments or not listener.wants_arguments:  # else it came too late for this one
-                listener.scanned(scan.processes)
+                _shielded(listener.scanned, scan.processes)
 
 
 class EventSource(ProcessSource):
@@ -146,7 +148,7 @@ class EventSource(ProcessSource):
             number: read_process(number, arguments=arguments) if lives else None for number, lives in changes.items()
         }
         for listener in tuple(self._listeners):
-            listener.changed(processes)
+            _shielded(listener.changed, processes)
 
 
 class ScanSource(ProcessSource):
@@ -213,6 +215,15 @@ def _event_source(loop: asyncio.AbstractEventLoop) -> ProcessSource | None:
     except KernelError as error:
         _complain(str(error))
         return None
+
+
+def _shielded(tell: Callable[[T], None], news: T) -> None:
+    """A defect in one listener must not silence the others."""
+    try:
+        tell(news)
+    except Exception as error:  # noqa: BLE001 - told to the loop's handler, as for any callback
+        context = {"message": f"vrrpkit process source: {tell!r} failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
 
 @cache

@@ -40,9 +40,9 @@ class FileTracker(Finder):
     nowhere as much is watched as there is. To write several times before closing is to be read half-way, now and
     then: write another file and rename it.
 
-    It must be a file of this machine: nobody tells of changes in a network file system or in /proc and /sys. The file
-    is read on the event loop, at most 4,096 octets of it, and a path that hangs would hang that, too. A FIFO or a
-    device is not opened; it is 0.
+    It must be a file of this machine: nobody tells of changes in a network file system or in /proc and /sys, nor that
+    something has been mounted over a directory on the way. The file is read on the event loop, at most 4,096 octets of
+    it, and a path that hangs would hang that, too. A FIFO or a device is not opened; it is 0.
 
     Args:
         path: The file; a relative path is one from the working directory of this moment.
