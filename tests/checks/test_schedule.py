@@ -192,6 +192,14 @@ def test_a_repair_that_takes_too_long_is_ended_and_looked_at_all_the_same() -> N
     assert machine.handle(CheckDue(), 113.0) == (RunCheck(),)
 
 
+def test_the_second_look_takes_the_place_of_a_turn_in_the_same_moment() -> None:
+    machine = running(Schedule(interval=5, recheck_after=4), repairs=True)
+    machine.handle(Finished(False), 100.5)
+    machine.handle(Repaired(), 101.0)
+    assert machine.handle(CheckDue(), 105.0) == (RunCheck(),)
+    assert machine.skipped == 0
+
+
 def test_a_check_can_be_had_now_without_moving_the_others() -> None:
     machine = running(Schedule(interval=10))
     machine.handle(Finished(True), 100.1)

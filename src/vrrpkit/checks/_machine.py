@@ -183,18 +183,14 @@ class CheckSchedule:
         deadline = self._stage.deadline
         if deadline is None or now < deadline:
             return ()
-        match self._stage:
-            case _Checking():
-                repair = self._wants_repair()
-                self._stage = _Stopping(then_repair=repair)
-                return (StopRunning(late=True),) if repair else (StopRunning(late=True), *self._conclude(False, now))
-            case _Repairing():
-                self._stage = _Stopping(then_look=True)
-                return (StopRunning(late=True),)
-            case _Waiting():
-                return self._check(now)
-            case _:
-                return ()
+        if isinstance(self._stage, _Waiting):
+            return self._check(now)
+        if isinstance(self._stage, _Repairing):
+            self._stage = _Stopping(then_look=True)
+            return (StopRunning(late=True),)
+        repair = self._wants_repair()
+        self._stage = _Stopping(then_repair=repair)
+        return (StopRunning(late=True),) if repair else (StopRunning(late=True), *self._conclude(False, now))
 
     def _finished(self, ok: bool, now: float) -> tuple[Action, ...]:
         self._stage = _Idle()

@@ -57,8 +57,6 @@ class Pace:
 
     def goes_on(self, now: float, pause: float) -> None:
         """A check has ended, and from now on the interval is this one."""
-        if not self.going:
-            return
         if self._schedule.from_end:
             self._plan(now, pause)
         elif pause != self._pause:

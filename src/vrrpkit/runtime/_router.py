@@ -36,7 +36,7 @@ from vrrpkit.election import (
 from vrrpkit.errors import ConfigError
 from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.runtime._chores import Chores, Complaints
-from vrrpkit.runtime._driver import Driver
+from vrrpkit.runtime._driver import Driver, Seat
 from vrrpkit.runtime._gate import Gate
 from vrrpkit.runtime._group import Part, Place, RouterGroup
 from vrrpkit.runtime._hooks import Hook, Hooks, Moment
@@ -321,7 +321,10 @@ class VirtualRouter(Operable[StateChanged]):
         self._chores.close()
 
     def _place_of_its_own(self) -> Place:
-        return self._driver.seat(self._election, self._perform, tick=TimerFired(), leeway=self._leeway)
+        seat: Seat[Event, Action] = self._driver.seat(
+            self._election, self._perform, tick=TimerFired(), leeway=self._leeway
+        )
+        return seat
 
     def _leeway(self) -> float | None:
         """A Backup judges by what it has not heard; an Active Router has the duty to advertise."""
