@@ -51,6 +51,7 @@ __all__ = [
     "Router",
     "RouterSpec",
     "VrrpkitRouter",
+    "keepalived_command",
     "until",
 ]
 
@@ -139,10 +140,10 @@ class HeldAddress:
 
 @define(eq=False)
 class Node:
-    """A namespace with one interface, `eth0`, on the lab's bridge.
+    """A namespace with an interface on each of the lab's bridges: `eth0`, and `eth1` if there are two links.
 
     Attributes:
-        name: What it is called in the lab, and its port's name on the bridge.
+        name: What it is called in the lab, and its port's name on the bridge; that on the second bridge is `one.1`.
         namespace: Its network namespace.
         ipv4: Its own IPv4 address; a node that comes later in the lab has a higher one of each kind.
         ipv6: Its own global IPv6 address.
@@ -176,30 +177,40 @@ class Node:
         return _within(self.namespace, function)
 
     def held(self) -> dict[IPAddress, HeldAddress]:
-        """The addresses on the interface beyond the node's own."""
+        """The addresses on its interfaces beyond the node's own."""
         output = subprocess.run(
-            ["ip", "-j", "-n", self.namespace, "address", "show", "dev", "eth0"], capture_output=True, check=True
+            ["ip", "-j", "-n", self.namespace, "address", "show"], capture_output=True, check=True
         ).stdout
+        links = [link for link in json.loads(output) if link["ifname"] != "lo"]
+        own = (self.ipv6, self.link_local, *(self.address(link) for link in range(self.lab.links)))
         found = {}
-        for entry in json.loads(output)[0]["addr_info"]:
+        for entry in itertools.chain.from_iterable(link["addr_info"] for link in links):
             address, lifetime = ip_address(entry["local"]), entry["valid_life_time"]
-            if address not in (self.ipv4, self.ipv6, self.link_local):
+            if address not in own:
                 lasting = None if lifetime == _FOREVER else lifetime
                 found[address] = HeldAddress(address, entry["prefixlen"], lasting)
         return found
 
-    def cut(self) -> None:
-        """Pull the plug: the interface loses its carrier."""
-        _ip(self.lab.bridge, f"link set dev {self.name} down")
+    def address(self, link: int) -> IPv4Address:
+        """Its own IPv4 address on a link: `ipv4` on the first."""
+        return self.ipv4 + (link << 16)
 
-    def repair(self) -> None:
+    def port(self, link: int) -> str:
+        """Its port's name on a bridge, by which the capture knows it."""
+        return f"{self.name}.{link}" if link else self.name
+
+    def cut(self, link: int = 0) -> None:
+        """Pull the plug: the interface loses its carrier."""
+        _ip(self.lab.bridge, f"link set dev {self.port(link)} down")
+
+    def repair(self, link: int = 0) -> None:
         """Put the plug back."""
-        _ip(self.lab.bridge, f"link set dev {self.name} up")
+        _ip(self.lab.bridge, f"link set dev {self.port(link)} up")
 
     @contextmanager
-    def isolated(self) -> Iterator[None]:
+    def isolated(self, link: int = 0) -> Iterator[None]:
         """Let the bridge drop what comes from here and goes here; the interface keeps its carrier."""
-        port = ["bridge", "-n", self.lab.bridge, "link", "set", "dev", self.name, "state"]
+        port = ["bridge", "-n", self.lab.bridge, "link", "set", "dev", self.port(link), "state"]
         subprocess.run([*port, "0"], check=True)
         try:
             yield
@@ -212,12 +223,14 @@ class RouterSpec:
     """One virtual router, in words that both implementations can be told in.
 
     Attributes:
+        interface: Where; `eth1` is on the second link.
         addresses: The virtual addresses with their prefix lengths.
         peers: Unicast peers; none for multicast.
         checksum: The form to send in version 3 over IPv4; keepalived before 2.2.8 has only `pseudo-header`.
         link_local_first: Whether an IPv6 list has to begin with a link-local address; keepalived does not ask.
     """
 
+    interface: str = "eth0"
     vrid: int = 51
     priority: int = 100
     addresses: tuple[str, ...] = ()
@@ -402,7 +415,7 @@ class VrrpkitRouter(Router):
 
 
 def _options(spec: RouterSpec) -> Iterator[str]:
-    yield from ("--interface", "eth0", "--vrid", str(spec.vrid), "--priority", str(spec.priority))
+    yield from ("--interface", spec.interface, "--vrid", str(spec.vrid), "--priority", str(spec.priority))
     yield from ("--version", str(spec.version), "--interval", f"{spec.interval:g}")
     for address in spec.addresses:
         yield from ("--address", address)
@@ -433,9 +446,7 @@ class Keepalived(Router):
         self._fifo = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         instances = [_instance(spec, self.node) for spec in self.specs]
         config.write_text("\n".join([_block("global_defs", f"vrrp_notify_fifo {fifo}"), *instances, ""]))
-        options = ("--dont-fork", "--log-console", "--no-syslog", "--log-detail", "--vrrp", f"--use-file={config}")
-        pids = [f"--{name}={folder / name}" for name in ("pid", "vrrp_pid", "checkers_pid")]
-        return ["keepalived", *options, *pids]
+        return keepalived_command(config)
 
     def _news(self) -> Iterator[Change]:
         with suppress(BlockingIOError):
@@ -452,12 +463,19 @@ class Keepalived(Router):
         os.close(self._fifo)
 
 
+def keepalived_command(config: Path) -> list[str]:
+    """The command line of a keepalived that runs a configuration, and keeps its other files beside it."""
+    options = ("--dont-fork", "--log-console", "--no-syslog", "--log-detail", "--vrrp", f"--use-file={config}")
+    pids = [f"--{name}={config.with_name(name)}" for name in ("pid", "vrrp_pid", "checkers_pid")]
+    return ["keepalived", *options, *pids]
+
+
 _STATES: Final = {"MASTER": "active", "BACKUP": "backup", "FAULT": "fault", "STOP": "initialize"}
 
 
 def _instance(spec: RouterSpec, node: Node) -> str:
     lines = [
-        "interface eth0",
+        f"interface {spec.interface}",
         f"state {'MASTER' if spec.priority == 255 else 'BACKUP'}",
         f"virtual_router_id {spec.vrid}",
         f"priority {spec.priority}",
@@ -576,13 +594,14 @@ def _freebind(address: IPAddress) -> tuple[int, int]:
 
 
 class Lab:
-    """Nodes on one bridge, with a capture of all they send and a client that asks them.
+    """Nodes on one bridge or several, with a capture of all they send and a client that asks them on the first.
 
     Nodes are named `one`, `two` and so on; a failing test's message gets the lab's whole story.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, links: int = 1) -> None:
         """Name the nodes; none for `one` and `two`."""
+        self.links = links
         stem = f"{_PREFIX}{os.getpid()}-{next(_serials)}"
         self.bridge = f"{stem}-bridge"
         self.nodes = tuple(
@@ -599,11 +618,12 @@ class Lab:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{self.bridge}-"))
             everybody = (*self.nodes, self._home)
             _ip("", *(f"netns add {name}" for name in (self.bridge, *(node.namespace for node in everybody))))
-            _ip(self.bridge, *_bridge_lines(everybody))
+            for link in range(self.links):
+                _ip(self.bridge, *_bridge_lines(everybody, link))
             for node in everybody:
                 _ip(node.namespace, *_node_lines(node))
             capture = _within(self.bridge, Capture.open_socket)
-            self.capture = Capture(capture, frozenset(node.name for node in everybody))
+            self.capture = Capture(capture, frozenset(n.port(link) for n in everybody for link in range(self.links)))
             self.capture.start()
             stack.callback(self.capture.close)
             self.client = Client(self._home, self.nodes)
@@ -676,17 +696,22 @@ def _node(lab: Lab, name: str, namespace: str, number: int) -> Node:
     )
 
 
-def _bridge_lines(nodes: Sequence[Node]) -> Iterator[str]:
-    yield "link add name br0 type bridge forward_delay 0 mcast_snooping 0"
-    yield "link set dev br0 addrgenmode none up"
+def _bridge_lines(nodes: Sequence[Node], link: int) -> Iterator[str]:
+    yield f"link add name br{link} type bridge forward_delay 0 mcast_snooping 0"
+    yield f"link set dev br{link} addrgenmode none up"
     for node in nodes:
-        yield f"link add name {node.name} type veth peer name eth0 netns {node.namespace}"
-        yield f"link set dev {node.name} addrgenmode none"
-        yield f"link set dev {node.name} master br0 up"
+        port = node.port(link)
+        yield f"link add name {port} type veth peer name eth{link} netns {node.namespace}"
+        yield f"link set dev {port} addrgenmode none"
+        yield f"link set dev {port} master br{link} up"
 
 
 def _node_lines(node: Node) -> Iterator[str]:
     yield "link set dev lo up"
+    for link in range(1, node.lab.links):
+        yield f"link set dev eth{link} addrgenmode none"
+        yield f"address add {node.address(link)}/24 brd + dev eth{link}"
+        yield f"link set dev eth{link} up"
     yield "link set dev eth0 addrgenmode none"
     yield f"address add {node.ipv4}/24 brd + dev eth0"
     yield f"address add {node.ipv6}/64 dev eth0 nodad"
