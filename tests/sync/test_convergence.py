@@ -127,7 +127,7 @@ def test_equals_with_mixed_addresses_settle_after_one_more_silence() -> None:
         "3.609 b backup -> active: active-silent (all members)",
         "3.610 b active -> backup: tie-lost (x)",
         "3.610 a active -> backup: tie-lost (y)",
-        "7.219 a backup -> active: active-silent (all members)",
+        "7.553 a backup -> active: active-silent (all members)",
     ]
     assert network.holders == {"x": ["a"], "y": ["a"]}
 
@@ -144,7 +144,7 @@ def test_equals_of_both_families_settle_after_one_more_silence() -> None:
         "3.609 b backup -> active: active-silent (all members)",
         "3.610 b active -> backup: tie-lost (6)",
         "3.610 a active -> backup: tie-lost (4)",
-        "7.219 b backup -> active: active-silent (all members)",
+        "7.553 b backup -> active: active-silent (all members)",
     ]
 
 
@@ -163,7 +163,7 @@ def test_split_of_equals_with_mixed_addresses_heals() -> None:
     assert network.story(20.0) == [
         "20.610 b active -> backup: tie-lost (x)",
         "20.610 a active -> backup: tie-lost (y)",
-        "24.219 a backup -> active: active-silent (all members)",
+        "24.553 a backup -> active: active-silent (all members)",
     ]
     assert network.holders == {"x": ["a"], "y": ["a"]}
 

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from vrrpkit import ConfigError
 from vrrpkit.checks import CallableChecker, CheckResult, Schedule
+from vrrpkit.runtime import RouterGroup
 from vrrpkit.testing import run_virtual
 from vrrpkit.trackers import CheckTracker, Tracker, TrackerNews
 from vrrpkit.tracking import FirstResult, Level, Track
@@ -278,6 +279,19 @@ def test_news_while_paused_count_when_it_is_resumed() -> None:
         assert flag.reading is True
         flag.resume()
         assert (flag.reading, flag.detail) == (False, "broken")
+
+    run(scenario)
+
+
+def test_tracking_what_is_not_open_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        group = RouterGroup("VG_1")
+        group.track(CheckTracker("web", Target([True])))
+        group.track(Tracker("byhand"))
+        assert caplog.messages == [
+            "VG_1: web is not open yet, so nothing will be known of it: enter its `async with` block first"
+        ]
+        group.close()
 
     run(scenario)
 

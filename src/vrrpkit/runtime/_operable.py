@@ -17,6 +17,9 @@ from vrrpkit.tracking import Standing, Track
 __all__ = ["Operable"]
 
 
+log = logging.getLogger("vrrpkit.track")
+
+
 class _Change(Protocol):
     @property
     def new(self) -> State: ...
@@ -108,6 +111,9 @@ class Operable(ABC, Generic[C]):
         """
         (tracked,) = as_tracked([tracker])
         self._warn_of_traps(tracked.track)
+        if not tracked.tracker.is_open:
+            text = "%s: %s is not open yet, so nothing will be known of it: enter its `async with` block first"
+            log.warning(text, self.name, tracked.track.name)
         self._tracking.add(tracked)
 
     def untrack(self, name: str) -> None:

@@ -100,6 +100,11 @@ class Tracker:
         return self._told.detail
 
     @property
+    def is_open(self) -> bool:
+        """Whether it finds out anything; one that the app sets always is."""
+        return True
+
+    @property
     def paused(self) -> bool:
         """Whether routers are told nothing new."""
         return self._paused

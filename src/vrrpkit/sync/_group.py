@@ -59,8 +59,8 @@ class SyncGroup:
     - Machines of equal priority could do that too, if each has the higher address on some link and they take over in
       the same moment. So, unlike keepalived's, a group that lost a tie takes over a part of the interval later than
       it could, the more the more senior the link is on which it lost: the one of the lower VRID, then of the lower
-      virtual addresses. One of the machines is Active first then. Give machines different priorities, and they never
-      get there: it costs one silence.
+      virtual addresses. One of the machines is Active first then, and a keepalived, which never waits, always is. Give
+      machines different priorities, and they never get there: it costs one silence.
 
     While an election is a member, only its group may feed it. A group without members is in `State.INITIALIZE`; one
     with a single member does what that would do alone.
@@ -275,7 +275,9 @@ class SyncGroup:
         """Two machines that made each other yield must not take over in the same moment again."""
         members = self._members
         ranking = sorted(self.members, key=members.seniority)
-        share = (len(ranking) - 1 - ranking.index(loser)) / len(ranking)
+        if len(ranking) == 1:
+            return
+        share = (len(ranking) - ranking.index(loser)) / (len(ranking) + 1)
         interval = max(config.advert_interval for config in members.configs.values())
         self._not_before = max(members.due.values()) + share * interval
 

@@ -36,6 +36,11 @@ class Finder(Tracker, ABC):
         self._opened = False
         self._exit = ExitStack()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it finds out anything: within its `async with` block."""
+        return self._opened
+
     async def __aenter__(self) -> Self:
         """Begin to find out; what needs no check is known when this returns.
 
