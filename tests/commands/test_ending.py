@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from attrs import evolve
@@ -133,8 +134,12 @@ def daemon_in(folder: Path, starter: str) -> Iterator[tuple[Command, BinaryIO]]:
         f"echo $$ >{folder}/pid\n"
         f"while read -r n; do head -c $n /dev/zero && echo printed $n >{folder}/told; done <>{folder}/orders\n"
     )
-    with (folder / "orders").open("r+b", buffering=0) as orders:
-        yield Command.shell(f"{starter} sh {folder}/daemon & echo started"), orders
+    try:
+        with (folder / "orders").open("r+b", buffering=0) as orders:
+            yield Command.shell(f"{starter} sh {folder}/daemon & echo started"), orders
+    finally:
+        if (folder / "pid").exists():
+            os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("starter", ["", "setsid"])
@@ -145,11 +150,10 @@ def test_a_daemon_that_holds_the_output_delays_nothing_and_goes_on_printing(
     async def scenario() -> Outcome:
         with daemon_in(tmp_path, starter) as (command, orders):
             outcome = await run(command, timeout=15, max_output=most)
-            daemon = await number_in(tmp_path / "pid")
+            await number_in(tmp_path / "pid")
             for count in (1, 100_000, 3_000_000):
                 orders.write(f"{count}\n".encode())
                 await eventually(partial(has_told, tmp_path, count), "a daemon that prints")
-            os.kill(daemon, signal.SIGKILL)
             return outcome
 
     outcome = run_on(leaving_nothing(scenario), loop)
@@ -161,16 +165,30 @@ def has_told(folder: Path, count: int) -> bool:
     return path.exists() and path.read_text() == f"printed {count}\n"
 
 
+def test_a_program_that_leaves_nobody_behind_needs_nobody_to_read_on(loop: str) -> None:
+    del started[:]
+    assert end_of(Command.shell("echo one | cat; echo two >&2"), loop) == Outcome(exit_code=0, output=b"one\ntwo\n")
+    assert started == ["/bin/sh"]
+
+
+def note(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen":
+        started.append(arguments[0])
+
+
+started: list[str] = []
+sys.addaudithook(note)
+
+
 def test_who_reads_for_a_daemon_goes_with_it(loop: str, tmp_path: Path) -> None:
     async def scenario() -> Outcome:
         with daemon_in(tmp_path, "") as (command, _orders):
             others = readers()
             outcome = await run(command, timeout=15)
-            daemon = await number_in(tmp_path / "pid")
+            await number_in(tmp_path / "pid")
             await eventually(lambda: len(readers() - others) == 1, "a reader")
-            os.kill(daemon, signal.SIGKILL)
-            await eventually(lambda: readers() <= others, "an end of the reader")
-            return outcome
+        await eventually(lambda: readers() <= others, "an end of the reader")
+        return outcome
 
     assert run_on(leaving_nothing(scenario), loop).ok
 
@@ -260,6 +278,18 @@ def test_cancelling_a_program_that_ignores_term_takes_the_grace(loop: str, tmp_p
         return ended
 
     assert run_on(leaving_nothing(scenario), loop)
+
+
+def test_a_time_limit_that_was_still_ahead_does_not_shorten_the_grace(loop: str, tmp_path: Path) -> None:
+    async def scenario() -> bool:
+        clean_up = f"sleep 1; echo 1 >{tmp_path}/done; exit"
+        command = Command.shell(f"trap '{clean_up}' TERM; echo 1 >{tmp_path}/ready; {FOR_EVER}")
+        task = asyncio.create_task(run(command, timeout=0.9, grace=1000))
+        await number_in(tmp_path / "ready")
+        return await cancelled(task)
+
+    assert run_on(leaving_nothing(scenario), loop)
+    assert (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize("timeout", [0.2, 1000])

@@ -120,7 +120,7 @@ def test_nothing_comes_in_on_stdin(loop: str) -> None:
     before = os.dup(0)
     os.dup2(ours, 0)
     try:
-        assert end_of(Command(["cat"]), loop, timeout=1) == Outcome(exit_code=0)
+        assert end_of(Command(["cat"]), loop, timeout=5) == Outcome(exit_code=0)
     finally:
         os.dup2(before, 0)
         for descriptor in (ours, theirs, before):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -15,8 +16,8 @@ T = TypeVar("T")
 async def in_turn(start: Callable[[], T]) -> T:
     """Call what starts a program and blocks the loop meanwhile, in order of asking.
 
-    Between any two of them the loop does everything that is due, so that whatever waits for it waits for one start
-    at most: five hundred scripts at once delay an advertisement by less than a millisecond.
+    Between any two of them the loop does everything that is due, so that an advertisement waits for one start at most,
+    even if five hundred scripts are due at once. A start takes 0.5-0.9 ms, and some more where processors are short.
     """
     loop = asyncio.get_running_loop()
     turns = _TURNS.get(loop)
@@ -33,7 +34,7 @@ class _Turns:
     """Whose turn it is on one loop. It keeps no reference to the loop, unlike an `asyncio.Lock`, unless one waits."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[None], None] = {}  # in order
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False
 
     async def take(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,11 +43,10 @@ class _Turns:
             self._taken = True
             return
         turn = loop.create_future()
-        self._waiting[turn] = None
+        self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            self._waiting.pop(turn, None)
             if not turn.cancelled():
                 self.give(loop)  # it came in the same moment
             raise
@@ -60,8 +60,7 @@ class _Turns:
 
     def _pass_on(self) -> None:
         while self._waiting:
-            turn = next(iter(self._waiting))
-            del self._waiting[turn]
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
