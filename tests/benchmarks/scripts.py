@@ -106,6 +106,7 @@ async def work(count: int, pattern: str) -> None:
         gc.collect()
         gc.freeze()
         await asyncio.sleep(2 * CHECK_INTERVAL)
+        tally.runs = tally.failures = tally.skipped = 0
         print("ready", flush=True)
         await stop.wait()
         print(tally.runs, tally.failures, tally.skipped, flush=True)
