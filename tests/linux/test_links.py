@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from random import Random
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests.linux.support import LOOPS, Namespace, eventually, namespace, run
 from vrrpkit.addresses import Family, IPAddress, MACAddress
 from vrrpkit.errors import KernelError
+from vrrpkit.linux._link_table import LinkTable
 from vrrpkit.linux._links import LinkView, LinkWatcher, primary_address
 from vrrpkit.linux._netlink import Change, Requests
 from vrrpkit.linux._rereader import Rereader
@@ -555,3 +556,13 @@ def test_news_of_others_is_cheap() -> None:
 
     with namespace() as ns:
         run(scenario())
+
+
+def test_an_address_that_goes_before_the_kernel_has_told_of_it_is_missed_all_the_same() -> None:
+    table = LinkTable()
+    table.follow(7, [])
+    gone = encode_address(7, IPv6Address("2001:db8::10"), 128)
+    told = table.drop_address(gone)
+    assert told is not None
+    assert (told.index, told.address, told.prefix_length) == (7, IPv6Address("2001:db8::10"), 128)
+    assert table.drop_address(encode_address(8, IPv6Address("2001:db8::10"), 128)) is None

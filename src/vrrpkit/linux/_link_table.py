@@ -89,10 +89,14 @@ class LinkTable:
         return fact
 
     def drop_address(self, payload: bytes) -> AddressFact | None:
-        """Forget an address that is no more; return it if it was known."""
+        """Forget an address that is no more; return it, or None if its link is not followed.
+
+        It need not have been known: the kernel tells of a new IPv6 address only after it has examined it, and of one
+        that is removed before that, only this.
+        """
         kept = self._addresses.get(index_of(payload))
         fact = None if kept is None else decode_address(payload)
-        return None if kept is None or fact is None else kept.pop(_key(fact), None)
+        return None if kept is None or fact is None else kept.pop(_key(fact), fact)
 
     def followed(self) -> Iterator[AddressFact]:
         """All addresses of the followed links."""
