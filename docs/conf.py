@@ -62,7 +62,7 @@ OUTSIDE_NAMES = {
     name for module in (asyncio, collections.abc, ipaddress, types, typing) for name in dir(module) if name[0].isupper()
 }
 # Aliases that a signature shows by name, and that are spelled out nowhere else.
-ALIASES = ("JSON", "What", "vrrpkit.sync._dual_stack.Settings")
+ALIASES = ("JSON", "What", "vrrpkit.sync._dual_stack.Settings", "vrrpkit.checks._http_expect.HTTPAnswer")
 nitpick_ignore = [("py:class", name) for name in sorted(OUTSIDE_NAMES.union(ALIASES))]
 nitpick_ignore_regex = [
     ("py:.*", rf"({'|'.join(sorted(OUTSIDE))})\..*"),

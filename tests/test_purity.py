@@ -16,10 +16,16 @@ PURE_FILES = (
     "keeping.py",
     "stats.py",
     "checks/_base.py",
+    "checks/_certificate_wire.py",
+    "checks/_dns_wire.py",
     "checks/_events.py",
+    "checks/_hosts.py",
+    "checks/_http_expect.py",
+    "checks/_http_target.py",
     "checks/_machine.py",
     "checks/_pace.py",
     "checks/_schedule.py",
+    "checks/_words.py",
 )
 PURE_PACKAGES = ("packet", "election", "sync", "tracking")
 

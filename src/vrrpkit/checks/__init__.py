@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vrrpkit.checks._base import Checker, CheckResult
 from vrrpkit.checks._callable import CallableChecker
+from vrrpkit.checks._certificate import CertificateChecker
 from vrrpkit.checks._combine import AtLeast, all_of, any_of
 from vrrpkit.checks._dns import DNSChecker
 from vrrpkit.checks._events import (
@@ -19,17 +20,23 @@ from vrrpkit.checks._events import (
     Stopped,
     StopRunning,
 )
+from vrrpkit.checks._http import HTTPChecker
+from vrrpkit.checks._http_expect import HTTPPath
+from vrrpkit.checks._http_homes import close_http_connections
 from vrrpkit.checks._machine import CheckSchedule
 from vrrpkit.checks._ping import PingChecker
 from vrrpkit.checks._schedule import Schedule
 from vrrpkit.checks._script import ScriptChecker
 from vrrpkit.checks._tcp import TCPChecker
+from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._udp import UDPChecker
 from vrrpkit.checks._via import Via
 
 __all__ = [
+    "TLS",
     "AtLeast",
     "CallableChecker",
+    "CertificateChecker",
     "CheckDue",
     "CheckNow",
     "CheckResult",
@@ -40,6 +47,8 @@ __all__ = [
     "DNSChecker",
     "Decided",
     "Finished",
+    "HTTPChecker",
+    "HTTPPath",
     "PingChecker",
     "Repaired",
     "RunCheck",
@@ -53,4 +62,5 @@ __all__ = [
     "Via",
     "all_of",
     "any_of",
+    "close_http_connections",
 ]
