@@ -13,11 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import aiohttp
 from attrs import define, field
 
 from tests.benchmarks.table import median, quantile, show
-from vrrpkit.checks import CheckResult, Schedule, TCPChecker
+from vrrpkit.checks import CheckResult, HTTPChecker, HTTPPath, Schedule, TCPChecker
 from vrrpkit.runtime import Driver
 from vrrpkit.trackers import CheckTracker
 
@@ -69,6 +71,56 @@ async def cost(one: Callable[[], Awaitable[object]]) -> float:
     return (time.process_time() - began) / CHECKS * 1e6
 
 
+@contextmanager
+def web_server() -> Iterator[int]:
+    """HAProxy, which answers by itself; its port."""
+    with TemporaryDirectory() as folder:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        config = Path(folder, "haproxy.cfg")
+        config.write_text(
+            "defaults\n mode http\n timeout client 10s\n timeout server 10s\n timeout connect 1s\n"
+            f"frontend web\n bind 127.0.0.1:{port}\n"
+            f' http-request return status 200 content-type text/plain string "{"x" * 2000}"\n',
+            encoding="ascii",
+        )
+        with subprocess.Popen(["haproxy", "-db", "-f", str(config)], stderr=subprocess.DEVNULL) as process:
+            while socket.socket().connect_ex(("127.0.0.1", port)):
+                time.sleep(0.01)
+            yield port
+            process.kill()
+
+
+async def web_costs(port: int) -> dict[str, float]:
+    """One HTTP request, with what aiohttp alone costs in the same settings."""
+    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False)
+    checker = HTTPChecker(host="127.0.0.1", port=port)
+    reading = HTTPChecker(host="127.0.0.1", port=port, paths=HTTPPath("/", regex="xxx"))
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as session:
+
+        async def bare() -> None:
+            async with session.get(f"http://127.0.0.1:{port}/") as response:
+                await response.read()
+
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "bare aiohttp": bare,
+            "HTTPChecker, status": checker.check,
+            "HTTPChecker, body": reading.check,
+        }
+        return await compare(ways)
+
+
+async def compare(ways: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, float]:
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            samples[name].append(await cost(way))
+    return {name: median(found) for name, found in samples.items()}
+
+
 async def single_costs(port: int) -> dict[str, float]:
     checker = TCPChecker(host="127.0.0.1", port=port)
     ways: dict[str, Callable[[], Awaitable[object]]] = {
@@ -76,11 +128,7 @@ async def single_costs(port: int) -> dict[str, float]:
         "TCPChecker": checker.check,
         "asyncio streams": lambda: streams(port),
     }
-    samples: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            samples[name].append(await cost(way))
-    return {name: median(found) for name, found in samples.items()}
+    return await compare(ways)
 
 
 @define
@@ -145,6 +193,8 @@ def _memory() -> float:
 
 
 def run() -> None:
+    with web_server() as port:
+        web = asyncio.run(web_costs(port))
     with server() as port:
         costs = asyncio.run(single_costs(port))
         found = asyncio.run(many(port))
@@ -153,6 +203,11 @@ def run() -> None:
         "One TCP check: CPU of the process that checks",
         ("way", "us", "times the bare one"),
         [(name, micros, micros / bare) for name, micros in costs.items()],
+    )
+    show(
+        "One HTTP check of 2,000 octets: CPU of the process that checks",
+        ("way", "us", "times the bare one"),
+        [(name, micros, micros / web["bare aiohttp"]) for name, micros in web.items()],
     )
     show(
         f"{MANY:,} TCP checkers every {PERIOD:g} s in one process",
