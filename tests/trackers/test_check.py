@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from random import Random
 
 import pytest
 from attrs import define, field
 
 from vrrpkit import ConfigError
 from vrrpkit.checks import CallableChecker, CheckResult, Schedule
-from vrrpkit.runtime import RouterGroup
+from vrrpkit.runtime import Driver, RouterGroup
 from vrrpkit.testing import run_virtual
 from vrrpkit.trackers import CheckTracker, Tracker, TrackerNews
 from vrrpkit.tracking import FirstResult, Level, Track
@@ -307,5 +310,40 @@ def test_a_tracker_that_is_paused_when_it_is_opened_does_not_check() -> None:
             tracker.resume()
             await asyncio.sleep(0.5)
             assert target.asked == [5.0]
+
+    run(scenario)
+
+
+def test_thousands_share_a_driver_and_spread_over_their_interval() -> None:
+    async def scenario() -> None:
+        driver, chance = Driver(), Random(1)
+        targets = [Target([True]) for _ in range(1000)]
+        schedule = Schedule(interval=10, timeout=5, warmup=10)
+        async with AsyncExitStack() as stack:
+            for number, target in enumerate(targets):
+                tracker = CheckTracker(f"c{number}", target, schedule, driver=driver, draw=chance.random)
+                await stack.enter_async_context(tracker)
+            await asyncio.sleep(30)
+        driver.close()
+        assert {len(target.asked) for target in targets} == {3}
+        begun = Counter(int(moment) for target in targets for moment in target.asked if moment < 10)
+        assert all(70 <= begun[second] <= 130 for second in range(10))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario)
+
+
+def test_one_that_hangs_delays_no_other() -> None:
+    async def scenario() -> None:
+        driver = Driver()
+        hanging, well = Target([1000.0]), Target([True])
+        schedule = Schedule(interval=1)
+        async with (
+            CheckTracker("hanging", hanging, schedule, driver=driver),
+            CheckTracker("well", well, schedule, driver=driver),
+        ):
+            await asyncio.sleep(3.5)
+        driver.close()
+        assert well.asked == [0.0, 1.0, 2.0, 3.0]
 
     run(scenario)
