@@ -316,7 +316,7 @@ def test_a_tracker_that_is_paused_when_it_is_opened_does_not_check() -> None:
 
 def test_thousands_share_a_driver_and_spread_over_their_interval() -> None:
     async def scenario() -> None:
-        driver, chance = Driver(), Random(1)
+        driver, chance = Driver(), Random(1)  # noqa: S311 - spreads checks
         targets = [Target([True]) for _ in range(1000)]
         schedule = Schedule(interval=10, timeout=5, warmup=10)
         async with AsyncExitStack() as stack:
