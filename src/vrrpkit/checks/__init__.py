@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vrrpkit.checks._agent import AgentChecker
 from vrrpkit.checks._base import Checker, CheckResult
 from vrrpkit.checks._callable import CallableChecker
 from vrrpkit.checks._certificate import CertificateChecker
@@ -20,13 +21,19 @@ from vrrpkit.checks._events import (
     Stopped,
     StopRunning,
 )
+from vrrpkit.checks._file import FileChecker
 from vrrpkit.checks._http import HTTPChecker
 from vrrpkit.checks._http_expect import HTTPPath
 from vrrpkit.checks._http_homes import close_http_connections
+from vrrpkit.checks._ldap import LDAPChecker
 from vrrpkit.checks._machine import CheckSchedule
+from vrrpkit.checks._mysql import MySQLChecker
 from vrrpkit.checks._ping import PingChecker
+from vrrpkit.checks._postgresql import PostgreSQLChecker
+from vrrpkit.checks._redis import RedisChecker, RedisRole
 from vrrpkit.checks._schedule import Schedule
 from vrrpkit.checks._script import ScriptChecker
+from vrrpkit.checks._smtp import SMTPChecker
 from vrrpkit.checks._tcp import TCPChecker
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._udp import UDPChecker
@@ -34,6 +41,7 @@ from vrrpkit.checks._via import Via
 
 __all__ = [
     "TLS",
+    "AgentChecker",
     "AtLeast",
     "CallableChecker",
     "CertificateChecker",
@@ -46,13 +54,20 @@ __all__ = [
     "ChecksResumed",
     "DNSChecker",
     "Decided",
+    "FileChecker",
     "Finished",
     "HTTPChecker",
     "HTTPPath",
+    "LDAPChecker",
+    "MySQLChecker",
     "PingChecker",
+    "PostgreSQLChecker",
+    "RedisChecker",
+    "RedisRole",
     "Repaired",
     "RunCheck",
     "RunRepair",
+    "SMTPChecker",
     "Schedule",
     "ScriptChecker",
     "StopRunning",

@@ -17,11 +17,13 @@ class CheckResult:
         ok: Whether the target is as it should be.
         detail: One line for people and logs.
         elapsed: How long it took, in seconds.
+        weight: The weight that the target wishes for itself, 0-65535; None for the configured one.
     """
 
     ok: bool
     detail: str = ""
     elapsed: float = 0.0
+    weight: int | None = None
 
 
 class Checker(Protocol):
