@@ -15,6 +15,7 @@ PURE_FILES = (
     "announce.py",
     "keeping.py",
     "stats.py",
+    "checks/_agent_wire.py",
     "checks/_base.py",
     "checks/_certificate_wire.py",
     "checks/_dns_wire.py",
@@ -24,7 +25,9 @@ PURE_FILES = (
     "checks/_http_target.py",
     "checks/_machine.py",
     "checks/_pace.py",
+    "checks/_redis_wire.py",
     "checks/_schedule.py",
+    "checks/_smtp_wire.py",
     "checks/_words.py",
 )
 PURE_PACKAGES = ("packet", "election", "sync", "tracking")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 
@@ -57,6 +58,15 @@ def test_one_that_raises_has_failed_and_takes_no_other_along(caplog: pytest.LogC
         ok=True, detail="1 of 3 are well: ValueError: a defect; Connection refused", elapsed=1.0
     )
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_of_several_wishes_the_smallest_weight_counts() -> None:
+    async def wish(weight: int | None, ok: bool = True) -> CheckResult:
+        return CheckResult(ok=ok, weight=weight)
+
+    wishes = [CallableChecker(partial(wish, weight)) for weight in (30, None, 20)]
+    assert found(any_of(*wishes, CallableChecker(partial(wish, 5, False)))).weight == 20
+    assert found(any_of(wishes[1])).weight is None
 
 
 def test_what_can_never_be_well_is_refused() -> None:

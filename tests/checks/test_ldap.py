@@ -213,6 +213,8 @@ def test_long_names_have_long_lengths() -> None:
     octets = encode_bind_request("x" * 200, "y")
     assert octets[:11] == bytes.fromhex("30 82 00 d9 02 01 01 60 82 00 d2")
     assert octets[11:18] == bytes.fromhex("02 01 03 04 82 00 c8")
+    assert encode_bind_request("x" * 127, "y")[11:16] == bytes.fromhex("02 01 03 04 7f")
+    assert encode_bind_request("x" * 128, "y")[11:18] == bytes.fromhex("02 01 03 04 82 00 80")
     assert rest_of(octets[:2]) == 2
     assert rest_of(octets[:4]) == 0xD9
     assert rest_of(octets) == 0
@@ -221,6 +223,21 @@ def test_long_names_have_long_lengths() -> None:
 def test_a_response_is_read_whatever_its_lengths_look_like() -> None:
     octets = bytes.fromhex("30 84 00 00 00 11 02 01 01 61 84 00 00 00 08 0a 01 31 04 00 04 01 78")
     assert decode_bind_response(octets) == BindResponse(49, "x")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        BOUND.replace(b"\x02\1\1", b"\x04\1\1"),
+        BOUND.replace(b"\x0a\1\0", b"\x02\1\0"),
+        BOUND.replace(b"\x61\7", b"\x61\x08"),
+        BOUND[:-1] + b"\1",
+        BOUND[:-2] + b"\x30\0",
+    ],
+)
+def test_what_is_no_response_is_an_error(octets: bytes) -> None:
+    with pytest.raises(LDAPError, match="not an LDAP message"):
+        decode_bind_response(octets)
 
 
 @given(st.binary(max_size=100))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vrrpkit.trackers._levels import LevelRead, read_level
 from vrrpkit.tracking import Level
+from vrrpkit.tracking._levels import LevelRead, read_level
 
 NO_NUMBER = LevelRead(Level(0), "it does not begin with a number")
 EMPTY = LevelRead(Level(0), "it is empty")

@@ -21,7 +21,7 @@ __all__ = ["Ended", "boot", "in_uml"]
 
 _MEMORY: Final = "1024M"
 _MODULES: Final = ("dummy", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_wlc", "ip_vs_sh", "ip_vs_mh")
-_PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "CI", "VRRPKIT_REQUIRE")
+_PASSED_ON: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "CI", "VRRPKIT_REQUIRE")
 
 # The first process. The machine's files are there to read only; what is written goes to memory, but for the folder
 # that is shared. Modules are loaded by hand: their tree is not where the kernel would look for it.

@@ -22,6 +22,8 @@ def _to_checkers(checkers: Iterable[Checker]) -> tuple[Checker, ...]:
 class AtLeast:
     """Well if so many of its checks are; they run side by side, and all are waited for.
 
+    Of the weights that those wish for that are well, the smallest counts.
+
     Attributes:
         count: How many must be well, 1 to the number of checks.
         checkers: The checks.
@@ -48,7 +50,10 @@ class AtLeast:
         well = sum(result.ok for result in results)
         failures = "; ".join(result.detail for result in results if not result.ok)
         detail = f"{well} of {len(results)} are well{f': {failures}' if failures else ''}"
-        return CheckResult(ok=well >= self.count, detail=detail, elapsed=clock() - started)
+        weights = [result.weight for result in results if result.ok and result.weight is not None]
+        return CheckResult(
+            ok=well >= self.count, detail=detail, elapsed=clock() - started, weight=min(weights, default=None)
+        )
 
 
 def all_of(*checkers: Checker) -> AtLeast:

@@ -16,6 +16,7 @@ from attrs.validators import optional
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.checks._via import in_words
 from vrrpkit.errors import ConfigError, Whole, check_flag
+from vrrpkit.tracking._levels import read_level
 
 __all__ = ["FileChecker"]
 
@@ -134,7 +135,5 @@ def _read(path: Path) -> bytes:
 
 
 def _number_in(octets: bytes) -> _Found:
-    from vrrpkit.trackers._levels import read_level  # noqa: PLC0415 - that package imports this one
-
     found = read_level(octets)
     return (None, found.detail) if found.level is None or found.detail else (found.level.value, "")

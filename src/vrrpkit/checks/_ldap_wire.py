@@ -111,7 +111,7 @@ def _parse(octets: bytes, wanted: int | None = None) -> tuple[int, bytes, bytes]
     """A value's tag and content, and what comes after it."""
     width = _width(octets[1]) if len(octets) > 1 else 0
     start = 2 + width
-    if False:
+    if len(octets) < start:
         raise LDAPError("not an LDAP message")
     end = start + (int.from_bytes(octets[2:start], "big") if width else octets[1])
     if end > len(octets) or wanted not in {None, octets[0]}:

@@ -15,8 +15,8 @@ from vrrpkit.linux._path_watcher import PathWatcher
 from vrrpkit.linux._rhythm import Beat, BeatDue, Begun, Ended, Rhythm
 from vrrpkit.runtime import Driver, Seat
 from vrrpkit.trackers._finder import Finder
-from vrrpkit.trackers._levels import LevelRead, read_level
 from vrrpkit.tracking import Level
+from vrrpkit.tracking._levels import LevelRead, read_level
 
 __all__ = ["FileTracker"]
 
