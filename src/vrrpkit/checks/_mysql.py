@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Final
 
 from attrs import field, frozen
@@ -84,7 +83,6 @@ class MySQLChecker:
         started = clock()
         try:
             with await self.via.connect(self.host, self.port) as sock:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # TLS writes twice in a row
                 ok, detail = await self._ask(MySQLSession(Lines(sock)))
         except (OSError, LineError, MySQLError) as error:
             ok, detail = False, trouble_in_words(error)

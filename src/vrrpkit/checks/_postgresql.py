@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import Attribute, Factory, field, frozen
@@ -91,7 +90,6 @@ class PostgreSQLChecker:
         started = clock()
         try:
             with await self.via.connect(self.host, self.port) as sock:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # TLS writes twice in a row
                 ok, detail = await self._ask(PostgreSQLSession(Lines(sock)))
         except (OSError, LineError, PostgreSQLError) as error:
             ok, detail = False, trouble_in_words(error)
