@@ -74,7 +74,7 @@ class Schedule:
 
         A failure while up is tried again `retry` times, `delay_before_retry` apart; while down, one success is
         enough. The first result decides; before it, a server is up unless `alpha`. `delay_loop` begins with the end
-        of a check.
+        of a check (with its beginning for keepalived's `MISC_CHECK` alone), and bounds the timeout.
 
         Raises:
             ConfigError: A number is out of its range.

@@ -13,11 +13,19 @@ from attrs import field, frozen
 
 from tests.checks.talks import Credentials
 from tests.uml.inside.rigs import CLIENTS, GONE, REFUSED, AddressRig, Rig, ScriptRig, Talk, TCPRig, UDPRig
-from vrrpkit.checks import Checker, DNSChecker, PingChecker, ScriptChecker, TCPChecker, UDPChecker, Via
-from vrrpkit.checks._http import HTTPChecker
-from vrrpkit.checks._http_expect import HTTPPath
-from vrrpkit.checks._smtp import SMTPChecker
-from vrrpkit.checks._tls import TLS
+from vrrpkit.checks import (
+    TLS,
+    Checker,
+    DNSChecker,
+    HTTPChecker,
+    HTTPPath,
+    PingChecker,
+    ScriptChecker,
+    SMTPChecker,
+    TCPChecker,
+    UDPChecker,
+    Via,
+)
 from vrrpkit.commands import Command
 
 __all__ = ["Case", "Turn", "cases"]

@@ -73,12 +73,12 @@ class Checkers:
 
 
 @contextmanager
-def checkers(servers: Sequence[RealServer], folder: Path) -> Iterator[Checkers]:
-    """Run keepalived's checkers on these."""
+def checkers(servers: Sequence[RealServer], folder: Path, tracked: Path | None = None) -> Iterator[Checkers]:
+    """Run keepalived's checkers on these; `tracked` is a file that they may track by that name."""
     fifo, config, log = folder / "fifo", folder / "keepalived.conf", folder / "log"
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    config.write_text("\n".join(_config(servers, fifo)), encoding="ascii")
+    config.write_text("\n".join([*_globals(fifo, tracked), *_virtual_servers(servers)]), encoding="ascii")
     options = ("--dont-fork", "--log-console", "--no-syslog", "--log-detail", "--check", f"--use-file={config}")
     pids = [f"--{name}={folder / name}" for name in ("pid", "checkers_pid", "vrrp_pid")]
     with log.open("wb") as output:
@@ -98,8 +98,13 @@ def weights() -> dict[tuple[str, int], int]:
     return {(match[1], int(match[2])): int(match[3]) for match in found if match is not None}
 
 
-def _config(servers: Sequence[RealServer], fifo: Path) -> Iterator[str]:
+def _globals(fifo: Path, tracked: Path | None) -> Iterator[str]:
     yield f"global_defs {{\n lvs_notify_fifo {fifo}\n script_user root\n}}"
+    if tracked is not None:
+        yield f"track_file tracked {{\n file {tracked}\n}}"
+
+
+def _virtual_servers(servers: Sequence[RealServer]) -> Iterator[str]:
     for number, server in enumerate(servers):
         yield f"virtual_server 10.99.0.{number + 1} 80 {{"
         yield f" delay_loop {server.delay_loop}\n lvs_sched rr\n lvs_method NAT"

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.checks.talks import credentials
 from tests.linux.support import eventually
 from tests.uml.inside.cases import Case, Turn, cases
 from tests.uml.inside.daemon import Checkers, RealServer, checkers, weights
 from tests.uml.inside.rigs import CLIENTS, ScriptRig
-from vrrpkit.checks import Schedule, ScriptChecker
+from vrrpkit.checks import CheckResult, FileChecker, Schedule, ScriptChecker
 from vrrpkit.commands import Command
 from vrrpkit.trackers import CheckTracker
 
@@ -190,3 +190,28 @@ def test_a_script_gives_the_same_weight(tmp_path: Path) -> None:
 
 def _asked_again(rig: ScriptRig) -> bool:
     return all(rig.asked(client) >= 2 for client in CLIENTS.values())
+
+
+def test_a_file_gives_the_same_weight_but_less_than_nothing_is_a_failure(tmp_path: Path) -> None:
+    tracked = tmp_path / "number"
+    server = RealServer("127.0.0.1", 8042, "FILE_CHECK {\ntrack_file tracked\nweight 1\n}", alpha=False)
+    checker = FileChecker(path=tracked, base_weight=5)
+
+    async def weigh(number: int, theirs: int) -> CheckResult:
+        tracked.write_text(f"{number}\n", encoding="ascii")
+        what = f"keepalived makes a weight of {theirs} of {number}"
+        await eventually(lambda: weights().get(("127.0.0.1", 8042)) == theirs, what, _PATIENCE)
+        return evolve(await checker.check(), elapsed=0.0)
+
+    async def weigh_all() -> None:
+        assert await weigh(0, 5) == CheckResult(ok=True, detail="the number is 0", weight=5)
+        assert await weigh(3, 8) == CheckResult(ok=True, detail="the number is 3", weight=8)
+        assert await weigh(-2, 3) == CheckResult(ok=True, detail="the number is -2", weight=3)
+        assert await weigh(1000, 1005) == CheckResult(ok=True, detail="the number is 1000", weight=1005)
+        assert await weigh(-5, 0) == CheckResult(ok=True, detail="the number is -5", weight=0)
+        assert await weigh(1, 6) == CheckResult(ok=True, detail="the number is 1", weight=6)
+        assert await weigh(-6, 0) == CheckResult(ok=False, detail="the number is -6")
+
+    tracked.write_text("0\n", encoding="ascii")
+    with checkers([server], tmp_path, tracked):
+        asyncio.run(weigh_all())
