@@ -111,7 +111,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         if self._world_is_there():
             ready = super().select(None if timeout is None else self._patience)
         elif timeout is None:
-            raise self._deadlock()
+            ready = super().select(0)  # the last thread may have ended just now, and left word
+            if not ready:
+                raise self._deadlock()
         if not ready and timeout is not None:
             self._jump(timeout)
         return ready
