@@ -446,7 +446,7 @@ def test_what_is_no_answer_is_a_failure_in_words(turns: list[bytes], detail: str
         ({}, [demand(10, b"SCRAM-SHA-256-PLUS\0\0")], "the server asks for SCRAM-SHA-256-PLUS, which is not supported"),
         ({}, [SCRAM, demand(0)], "not a SCRAM challenge"),
         ({}, [SCRAM, demand(11, b"r=abc,s=c2FsdA==,i=4096")], "not a SCRAM challenge"),
-        ({}, [IN], "the server closed the connection"),
+        ({}, [IN, b""], "the server closed the connection"),
         ({}, [IN, message(b"Z", b"I")], "replica, not primary"),
         ({}, [IN, message(b"D", b"\0\1\0\0\0\1f") + message(b"Z", b"I")], "18.1, primary"),
         ({}, [IN, message(b"D", b"\0\1\0\0\0\2f")], "not a PostgreSQL message"),
