@@ -130,11 +130,13 @@ def test_the_caller_bounds_a_target_that_never_answers() -> None:
     [
         ({"port": 0}, "port must be 1-65535, got 0"),
         ({"port": 65536}, "port must be 1-65535, got 65536"),
+        ({"host": "a b"}, "host must be an IPv4 or IPv6 address or a host name, got 'a b'"),
+        ({"host": "127.1"}, "host must be an IPv4 or IPv6 address or a host name, got '127.1'"),
     ],
 )
-def test_ports_out_of_range_are_refused(settings: dict[str, Any], text: str) -> None:
+def test_targets_that_cannot_be_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        TCPChecker(host="127.0.0.1", **settings)
+        TCPChecker(**{"host": "127.0.0.1", "port": 80, **settings})
     assert str(refusal.value) == text
 
 
@@ -205,3 +207,16 @@ def test_a_namespace_that_is_not_there_is_a_failure_in_words() -> None:
         assert result == CheckResult(ok=False, detail="there is no /run/netns/no-such-namespace")
 
     run(scenario())
+
+
+@pytest.mark.kernel
+def test_the_zone_of_an_address_is_one_of_the_namespace() -> None:
+    with namespace() as net:
+        via = Via(netns=net.name)
+        index = in_netns(net.name, lambda: socket.if_nametoindex("eth0"))
+
+        async def scenario() -> None:
+            assert await via.look_up("fe80::1%eth0", 80) == (socket.AF_INET6, ("fe80::1", 80, 0, index))
+            assert await via.look_up("fe80::1%7", 80) == (socket.AF_INET6, ("fe80::1", 80, 0, 7))
+
+        run(scenario())

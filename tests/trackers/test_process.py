@@ -531,7 +531,7 @@ asyncio.run(main())
         (["--net"], "the kernel tells of them in the initial network namespace only (errno 111)"),
         (
             ["--pid", "--fork", "--mount-proc"],
-            "the kernel does not answer; it does in the initial PID namespace only (errno 110)",
+            "the kernel does not answer; it does in the initial user and PID namespaces only (errno 110)",
         ),
     ],
     ids=["net", "pid"],

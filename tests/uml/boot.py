@@ -31,15 +31,15 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mkdir -p /dev/shm
 mount -t tmpfs shm /dev/shm
-mkdir -p /dev/shm/tmp /dev/shm/shared /dev/shm/root/lib/modules
+mkdir -p /dev/shm/tmp /dev/shm/shared /dev/shm/system/lib/modules
 mount -t hostfs -o {shared} shared /dev/shm/shared
 exec </dev/null >/dev/shm/shared/output 2>&1
 mount -t tmpfs run /run
 dmesg -n 1
 ip link set lo up
 release=$(uname -r)
-ln -s {modules}/"$release" /dev/shm/root/lib/modules/"$release"
-modprobe -d /dev/shm/root -a {names}
+ln -s {modules}/"$release" /dev/shm/system/lib/modules/"$release"
+modprobe -d /dev/shm/system -a {names}
 cd {directory} && {command}
 echo $? >/dev/shm/shared/status
 sync

@@ -10,7 +10,7 @@ from attrs import Attribute, field, frozen
 
 from vrrpkit.checks._agent_wire import decode_report
 from vrrpkit.checks._base import CheckResult
-from vrrpkit.checks._hosts import check_host
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
 from vrrpkit.checks._via import DIRECT, Via
 from vrrpkit.checks._words import printable
@@ -22,10 +22,6 @@ _LONGEST_LINE: Final = 4096
 _LONGEST_GREETING: Final = 1024
 _LARGEST_WEIGHT: Final = 65535
 _LINE_END: Final = re.compile(rb"[\r\n]")
-
-
-def _check_host(_instance: object, attribute: Attribute[str], host: str) -> None:
-    check_host(attribute.name, host)
 
 
 def _check_send(_instance: object, attribute: Attribute[bytes], octets: bytes) -> None:
@@ -68,7 +64,7 @@ class AgentChecker:
         ConfigError: A setting is out of its range.
     """
 
-    host: str = field(validator=_check_host)
+    host: str = field(validator=valid_host)
     port: int = field(validator=Whole(1, 65535))
     send: bytes = field(default=b"", validator=_check_send)
     base_weight: int = field(default=100, validator=Whole(0, _LARGEST_WEIGHT))

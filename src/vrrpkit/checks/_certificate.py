@@ -7,11 +7,11 @@ import ssl
 import time
 from datetime import UTC, datetime
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.checks._certificate_wire import CertificateError, Validity, validity
-from vrrpkit.checks._hosts import check_host
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._tls import TLS, context_of, tls_in_words
 from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import InRange, Whole
@@ -19,10 +19,6 @@ from vrrpkit.errors import InRange, Whole
 __all__ = ["CertificateChecker"]
 
 _DAY = 86400.0
-
-
-def _check_host(_instance: object, attribute: Attribute[str], host: str) -> None:
-    check_host(attribute.name, host)
 
 
 @frozen(kw_only=True)
@@ -44,7 +40,7 @@ class CertificateChecker:
         ConfigError: A setting is out of its range, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=_check_host)
+    host: str = field(validator=valid_host)
     port: int = field(default=443, validator=Whole(1, 65535))
     min_days: float = field(default=14.0, validator=InRange(0, 3650, "days"))
     tls: TLS = field(factory=TLS)

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.checks._dns_wire import RCODES, DNSError, Reply, decode_reply, encode_name, encode_query, type_code
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import ConfigError, Whole, check_flag
 
@@ -66,7 +67,7 @@ class DNSChecker:
         ConfigError: A setting is out of its range.
     """
 
-    host: str
+    host: str = field(validator=valid_host)
     port: int = field(default=53, validator=Whole(1, 65535))
     name: str = field(default=".", validator=_check_name)
     type: str = field(default="SOA", validator=_check_type)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
@@ -13,26 +11,19 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 from attrs.validators import optional
 
+from vrrpkit._files import read_beginning, to_path
 from vrrpkit.checks._base import CheckResult
 from vrrpkit.checks._via import in_words
-from vrrpkit.errors import ConfigError, Whole, check_flag
+from vrrpkit.errors import Whole, check_flag
 from vrrpkit.tracking._levels import read_level
 
 __all__ = ["FileChecker"]
 
-_MOST_OCTETS: Final = 4096
 _LARGEST_WEIGHT: Final = 65535
 _LARGEST_NUMBER: Final = (1 << 31) - 1
 
 _Found: TypeAlias = tuple[int | None, str]
 """A number, or what is wrong instead of one."""
-
-
-def _to_path(value: str | os.PathLike[str]) -> Path:
-    given: object = value
-    if not isinstance(given, str | os.PathLike) or "\0" in str(given) or not Path(given).name:
-        raise ConfigError(f"path must be that of a file, got {value!r}")
-    return Path(value).absolute()
 
 
 @frozen(kw_only=True)
@@ -63,7 +54,7 @@ class FileChecker:
         ConfigError: A setting is out of its range.
     """
 
-    path: Path = field(converter=_to_path)
+    path: Path = field(converter=to_path)
     base_weight: int = field(default=0, validator=Whole(0, _LARGEST_WEIGHT))
     weight: int = field(default=1, validator=Whole(-_LARGEST_WEIGHT, _LARGEST_WEIGHT))
     reverse: bool = field(default=False, validator=check_flag)
@@ -114,24 +105,13 @@ def _begin_to_read(path: Path) -> Future[_Found]:
 
 def _read_for(path: Path, running: Future[_Found]) -> None:
     try:
-        found = _number_in(_read(path))
+        found = _number_in(read_beginning(path))
     except OSError as error:
         _running.pop(path, None)
         running.set_exception(error)
     else:
         _running.pop(path, None)
         running.set_result(found)
-
-
-def _read(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("it is not a file")
-    # Should it have become a FIFO meanwhile, that must not hang.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, _MOST_OCTETS)
-    finally:
-        os.close(descriptor)
 
 
 def _number_in(octets: bytes) -> _Found:

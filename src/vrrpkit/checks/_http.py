@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from attrs import Attribute, field, frozen
 
 from vrrpkit.checks._base import CheckResult
-from vrrpkit.checks._hosts import check_host
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._http_expect import HTTPPath
 from vrrpkit.checks._http_homes import Version
 from vrrpkit.checks._http_target import check_authority
@@ -36,10 +36,6 @@ def _to_paths(value: str | HTTPPath | Iterable[str | HTTPPath]) -> tuple[HTTPPat
 
 def _check_paths(_instance: object, attribute: Attribute[tuple[HTTPPath, ...]], paths: tuple[HTTPPath, ...]) -> None:
     check_count(attribute.name, paths, 1, _MOST_PATHS)
-
-
-def _check_host(_instance: object, attribute: Attribute[str], host: str) -> None:
-    check_host(attribute.name, host)
 
 
 def _check_virtual_host(_instance: object, attribute: Attribute[str | None], name: str | None) -> None:
@@ -131,7 +127,7 @@ class HTTPChecker:
         ConfigError: A setting is out of its range, or does not fit the others, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=_check_host)
+    host: str = field(validator=valid_host)
     port: int = field(validator=Whole(1, 65535))
     tls: TLS | None = None
     paths: tuple[HTTPPath, ...] = field(default=(HTTPPath(),), converter=_to_paths, validator=_check_paths)

@@ -8,6 +8,7 @@ from typing import Final
 from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._ldap_wire import (
     UNBIND_REQUEST,
     BindResponse,
@@ -17,7 +18,7 @@ from vrrpkit.checks._ldap_wire import (
     rest_of,
 )
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
-from vrrpkit.checks._sql import check_address, check_words
+from vrrpkit.checks._sql import check_words
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
@@ -49,7 +50,7 @@ class LDAPChecker:
         ConfigError: A setting is out of its range, or needs another one, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=check_address)
+    host: str = field(validator=valid_host)
     port: int = field(default=389, validator=Whole(1, 65535))
     user: str | None = field(default=None, validator=check_words)
     password: str | None = field(default=None, repr=False, validator=check_words)

@@ -9,10 +9,11 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
 from vrrpkit.checks._mysql_session import MySQLSession
 from vrrpkit.checks._mysql_wire import Greeting, Login, MySQLError, Table, seconds_behind
-from vrrpkit.checks._sql import check_address, check_settings, check_text, check_words, judge_values
+from vrrpkit.checks._sql import check_settings, check_text, check_words, judge_values
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
@@ -57,7 +58,7 @@ class MySQLChecker:
         ConfigError: A setting is out of its range, or needs another one, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=check_address)
+    host: str = field(validator=valid_host)
     port: int = field(default=3306, validator=Whole(1, 65535))
     user: str | None = field(default=None, validator=check_words)
     password: str | None = field(default=None, repr=False, validator=check_words)

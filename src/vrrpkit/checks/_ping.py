@@ -11,6 +11,7 @@ from typing import Final
 from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import Whole
 from vrrpkit.packet._checksum import internet_checksum
@@ -41,7 +42,7 @@ class PingChecker:
         ConfigError: The size is out of its range.
     """
 
-    host: str
+    host: str = field(validator=valid_host)
     size: int = field(default=56, validator=Whole(_NONCE, 1472))
     via: Via = DIRECT
 

@@ -8,10 +8,11 @@ from typing import Final, Literal, TypeAlias, get_args
 from attrs import Attribute, Factory, field, frozen
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
 from vrrpkit.checks._postgresql_session import Credentials, PostgreSQLSession
 from vrrpkit.checks._postgresql_wire import PostgreSQLError
-from vrrpkit.checks._sql import check_address, check_settings, check_text, check_words, judge_values
+from vrrpkit.checks._sql import check_settings, check_text, check_words, judge_values
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
@@ -61,7 +62,7 @@ class PostgreSQLChecker:
         ConfigError: A setting is out of its range, or needs another one, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=check_address)
+    host: str = field(validator=valid_host)
     port: int = field(default=5432, validator=Whole(1, 65535))
     user: str | None = field(default=None, validator=check_words)
     password: str | None = field(default=None, repr=False, validator=check_words)

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from attrs import Attribute, field, frozen
 
 from vrrpkit.checks._base import CheckResult
-from vrrpkit.checks._hosts import check_host
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
 from vrrpkit.checks._redis_wire import (
     Array,
@@ -34,10 +34,6 @@ RedisRole: TypeAlias = Literal["master", "replica"]
 _LONGEST_LINE: Final = 4096
 _LINE_END: Final = 2
 _ROLES: Final = {"slave": "replica"}
-
-
-def _check_host(_instance: object, attribute: Attribute[str], host: str) -> None:
-    check_host(attribute.name, host)
 
 
 def _check_text(_instance: object, attribute: Attribute[str | None], text: str | None) -> None:
@@ -77,7 +73,7 @@ class RedisChecker:
         ConfigError: A setting is out of its range, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=_check_host)
+    host: str = field(validator=valid_host)
     port: int = field(default=6379, validator=Whole(1, 65535))
     user: str | None = field(default=None, validator=_check_text)
     password: str | None = field(default=None, validator=_check_text, repr=False)

@@ -12,7 +12,7 @@ from typing import Final
 from attrs import Attribute, field, frozen
 
 from vrrpkit.checks._base import CheckResult
-from vrrpkit.checks._hosts import check_host
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._lines import LineError, Lines, trouble_in_words
 from vrrpkit.checks._smtp_wire import Reply, SMTPError, decode_line
 from vrrpkit.checks._tls import TLS
@@ -31,10 +31,6 @@ _UNKNOWN_COMMAND: Final = frozenset({500, 502})
 
 # Seconds to wait for the answer to QUIT, which says nothing that matters any more.
 _PARTING: Final = 1.0
-
-
-def _check_host(_instance: object, attribute: Attribute[str], host: str) -> None:
-    check_host(attribute.name, host)
 
 
 def _check_helo(_instance: object, _attribute: object, name: str) -> None:
@@ -78,7 +74,7 @@ class SMTPChecker:
         ConfigError: A setting is out of its range, or a file of `tls` cannot be used.
     """
 
-    host: str = field(validator=_check_host)
+    host: str = field(validator=valid_host)
     port: int = field(default=25, validator=Whole(1, 65535))
     helo: str = field(factory=socket.gethostname, validator=_check_helo)
     expect: frozenset[int] = field(default=frozenset({_DONE}), converter=_to_codes, validator=_check_codes)

@@ -7,11 +7,10 @@ from typing import Protocol
 
 from attrs import Attribute
 
-from vrrpkit.checks._hosts import check_host
 from vrrpkit.checks._words import printable
 from vrrpkit.errors import ConfigError
 
-__all__ = ["Settings", "check_address", "check_settings", "check_text", "check_words", "judge_values"]
+__all__ = ["Settings", "check_settings", "check_text", "check_words", "judge_values"]
 
 _LONGEST_VALUE = 60
 
@@ -33,11 +32,6 @@ class Settings(Protocol):
     def expect(self) -> str | None:
         """What it should give."""
         ...
-
-
-def check_address(_instance: object, attribute: Attribute[str], host: str) -> None:
-    """An attrs validator: an address or a host name."""
-    check_host(attribute.name, host)
 
 
 def check_text(_instance: object, attribute: Attribute[str | None], text: str | None) -> None:

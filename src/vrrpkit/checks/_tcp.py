@@ -7,6 +7,7 @@ import asyncio
 from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import Whole
 
@@ -26,7 +27,7 @@ class TCPChecker:
         via: How to get there.
     """
 
-    host: str
+    host: str = field(validator=valid_host)
     port: int = field(validator=Whole(1, 65535))
     via: Via = DIRECT
 

@@ -49,10 +49,8 @@ class TLSLayer:
     """The client's end of TLS on a connected socket that does not block; it does not close the socket."""
 
     def __init__(self, sock: socket.socket, handshake: Handshake) -> None:
-        if sock.type == socket.SOCK_STREAM and sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-            )  # TLS writes twice in a row, and Nagle waits 40 ms
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # TLS writes twice in a row, and Nagle waits
         self._sock = sock
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import field, frozen
 
 from vrrpkit.checks._base import CheckResult
+from vrrpkit.checks._hosts import valid_host
 from vrrpkit.checks._via import DIRECT, Via, in_words
 from vrrpkit.errors import ConfigError, InRange, Whole, check_flag
 
@@ -58,7 +59,7 @@ class UDPChecker:
         ConfigError: A setting is out of its range.
     """
 
-    host: str
+    host: str = field(validator=valid_host)
     port: int = field(validator=Whole(1, 65535))
     payload: bytes = field(default=bytes(32), validator=_check_payload)
     require_reply: bool = field(default=False, validator=check_flag)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+from ipaddress import ip_address
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -70,7 +71,7 @@ class Via:
         Raises:
             OSError: There is no such name, or none in the family.
         """
-        known = self._known.get((host, port)) or _literal(host, port)
+        known = self._known.get((host, port)) or self._literal(host, port)
         if known is None:
             known = await self._ask(host, port)
             if self.lookup_once:
@@ -121,6 +122,19 @@ class Via:
             raise
         return sock
 
+    def _literal(self, host: str, port: int) -> SocketAddress | None:
+        """An address in digits needs no thread to be looked up; its zone is one of the namespace."""
+        name, _, zone = host.partition("%")
+        try:
+            version = ip_address(name).version
+        except ValueError:
+            return None
+        if version == 4:
+            return name, port
+        if not zone or zone.isdecimal():
+            return name, port, 0, int(zone or 0)
+        return name, port, 0, in_netns(self.netns, lambda: socket.if_nametoindex(zone))
+
     async def _ask(self, host: str, port: int) -> SocketAddress:
         family = socket.AF_UNSPEC if self.family is None else _FAMILIES[self.family]
         if self.source is not None:
@@ -142,19 +156,3 @@ def in_words(error: OSError) -> str:
     if isinstance(error, KernelError | socket.gaierror) or not error.errno:
         return error.strerror or str(error) or type(error).__name__
     return os.strerror(error.errno)
-
-
-def _literal(host: str, port: int) -> SocketAddress | None:
-    """An address in digits needs no thread to be looked up."""
-    try:
-        socket.inet_pton(socket.AF_INET, host)
-    except OSError:
-        pass
-    else:
-        return host, port
-    name, _, zone = host.partition("%")
-    try:
-        socket.inet_pton(socket.AF_INET6, name)
-        return name, port, 0, (socket.if_nametoindex(zone) if zone else 0)
-    except OSError:
-        return None

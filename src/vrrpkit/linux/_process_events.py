@@ -49,7 +49,7 @@ class ProcessEvents:
         receive_buffer: For news that waits, in octets; an event takes about 800.
 
     Raises:
-        KernelError: The kernel does not tell us: outside the initial network namespace and the initial PID namespace,
+        KernelError: The kernel does not tell us: outside the initial network, PID and user namespaces,
             and before kernel 6.6 without CAP_NET_ADMIN.
     """
 
@@ -95,7 +95,7 @@ class ProcessEvents:
             raise kernel_error(operation, error.errno or errno.EIO, text) from error
         verdict = self._verdict()
         if verdict is None:
-            text = "the kernel does not answer; it does in the initial PID namespace only"
+            text = "the kernel does not answer; it does in the initial user and PID namespaces only"
             raise kernel_error(operation, errno.ETIMEDOUT, text)
         if verdict:
             raise kernel_error(operation, verdict)

@@ -33,11 +33,12 @@ from vrrpkit.runtime._tracking import as_tracked, consequences, moved, warn_of_t
 from vrrpkit.sync import GroupChanged, GroupEvent, GroupReconfigured, MemberAction, MemberEvent, SyncGroup
 from vrrpkit.tracking import Standing, Track
 
-__all__ = ["Part", "Place", "RouterGroup"]
+__all__ = ["LEEWAY", "Part", "Place", "RouterGroup"]
 
 log = logging.getLogger("vrrpkit.group")
 
-_LEEWAY: Final = 0.05
+# The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
+LEEWAY: Final = 0.05
 
 
 class Place(Protocol):
@@ -206,8 +207,9 @@ class RouterGroup(Operable[GroupChanged]):
         base = self._base
         before, self._standing = self._standing, weigh(base, self.all_tracks.values())
         common = weigh(base, self._tracking.tracked.values()).causes
-        gone, self._common = self._common - common, self._common | common
-        for cause in sorted(common):
+        gone, new = self._common - common, common - self._common
+        self._common |= new
+        for cause in sorted(new):
             self._seat.post(FaultRaised(cause))
         self._review_members(base)
         self._common = common
@@ -250,7 +252,7 @@ class RouterGroup(Operable[GroupChanged]):
         """Backups judge by what they have not heard; Active Routers have the duty to advertise."""
         if self.state is not State.ACTIVE:
             return None
-        return min(part.election.config.advert_interval for part in self._parts.values()) * _LEEWAY
+        return min(part.election.config.advert_interval for part in self._parts.values()) * LEEWAY
 
     def _perform(self, action: MemberAction | GroupChanged) -> None:
         match action:

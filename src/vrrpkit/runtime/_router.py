@@ -38,7 +38,7 @@ from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.runtime._chores import Chores, Complaints
 from vrrpkit.runtime._driver import Driver, Seat
 from vrrpkit.runtime._gate import Gate
-from vrrpkit.runtime._group import Part, Place, RouterGroup
+from vrrpkit.runtime._group import LEEWAY, Part, Place, RouterGroup
 from vrrpkit.runtime._hooks import Hook, Hooks, Moment
 from vrrpkit.runtime._notices import LoserHeard, News, Notice, Notifier, tell_all
 from vrrpkit.runtime._operable import Operable
@@ -55,8 +55,6 @@ __all__ = ["VirtualRouter", "see_through", "shut_down"]
 log = logging.getLogger("vrrpkit.router")
 
 _SENDING: Final = "sending"
-# The share of its interval that an advertisement may leave early, so that many routers share a wake-up.
-_LEEWAY: Final = 0.05
 
 
 class VirtualRouter(Operable[StateChanged]):
@@ -330,7 +328,7 @@ class VirtualRouter(Operable[StateChanged]):
         """A Backup judges by what it has not heard; an Active Router has the duty to advertise."""
         if isinstance(self._election.phase, Backup):
             return None
-        return self._election.config.advert_interval * _LEEWAY
+        return self._election.config.advert_interval * LEEWAY
 
     def _weigh(self, base: int) -> Standing:
         return weigh(base, self._tracking.tracked.values())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import stat
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from vrrpkit.errors import ConfigError, check_number
+from vrrpkit._files import read_beginning, to_path
+from vrrpkit.errors import check_number
 from vrrpkit.linux._path_watcher import PathWatcher
 from vrrpkit.linux._rhythm import Beat, BeatDue, Begun, Ended, Rhythm
 from vrrpkit.runtime import Driver, Seat
@@ -21,8 +20,6 @@ from vrrpkit.tracking._levels import LevelRead, read_level
 __all__ = ["FileTracker"]
 
 log = logging.getLogger("vrrpkit.track")
-
-_MOST_OCTETS: Final = 4096
 
 
 class FileTracker(Finder):
@@ -71,7 +68,7 @@ class FileTracker(Finder):
         driver: Driver | None = None,
     ) -> None:
         check_number("interval", interval, 0.05, 3600, "seconds")
-        self.path: Final = _absolute(path)
+        self.path: Final = to_path(path)
         super().__init__(self.path.name if name is None else name, weight=weight, reverse=reverse, driver=driver)
         self._interval = interval
         self._watcher = PathWatcher(str(self.path), self._look)
@@ -106,22 +103,8 @@ class FileTracker(Finder):
 
 def _read(path: Path) -> LevelRead:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return LevelRead(Level(0), "it is not a file")
-        # Should it have become a FIFO meanwhile, that must not hang.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        try:
-            return read_level(os.read(descriptor, _MOST_OCTETS))
-        finally:
-            os.close(descriptor)
+        return read_level(read_beginning(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return LevelRead(Level(0), "there is no such file")
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-            return LevelRead(Level(0), "there is no such file")
-        return LevelRead(Level(0), f"it cannot be read: {error.strerror}")
-
-
-def _absolute(path: str | os.PathLike[str]) -> Path:
-    given: object = path
-    if not isinstance(given, str | os.PathLike) or not str(given) or "\0" in str(given) or not Path(given).name:
-        raise ConfigError(f"path must be that of a file, got {path!r}")
-    return Path(path).absolute()
+        return LevelRead(Level(0), f"it cannot be read: {error.strerror}" if error.strerror else str(error))

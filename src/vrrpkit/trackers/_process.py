@@ -30,10 +30,10 @@ class ProcessTracker(SettlingFinder):
     its command line. Threads do not count, nor do zombies.
 
     The kernel tells of every process that begins, changes or ends, all trackers of an event loop by one socket: in the
-    initial network and PID namespaces, and before kernel 6.6 only to one with CAP_NET_ADMIN. A process that begins and
-    ends costs about 0.1 ms then. Elsewhere the process table is read every `scan_interval` seconds in a thread (15 µs
-    for each process), which is logged once; a process that begins and ends in between is not noticed then. What a
-    process writes over its own command line is noticed by reading only.
+    initial network, PID and user namespaces, and before kernel 6.6 only to one with CAP_NET_ADMIN. A process that
+    begins and ends costs about 0.1 ms then. Elsewhere the process table is read every `scan_interval` seconds in a
+    thread (15 µs for each process), which is logged once; a process that begins and ends in between is not noticed
+    then. What a process writes over its own command line is noticed by reading only.
 
     A program that starts others is for a moment two processes of its name: with `quorum_max`, give `terminate_delay`.
 
