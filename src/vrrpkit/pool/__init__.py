@@ -1,0 +1,60 @@
+"""Pools of real servers: who is in service, and what the kernel's table should be. Pure."""
+
+from __future__ import annotations
+
+from vrrpkit.pool._actions import (
+    Action,
+    Apply,
+    Condition,
+    CountConnections,
+    MemberMoved,
+    MemberStatus,
+    PoolNews,
+    QuorumMoved,
+)
+from vrrpkit.pool._config import Member, PoolConfig
+from vrrpkit.pool._events import (
+    CheckChanged,
+    ChecksReplaced,
+    ConnectionsCounted,
+    DrainBegan,
+    Event,
+    MaintenanceBegan,
+    MaintenanceEnded,
+    MemberAdded,
+    MemberRemoved,
+    MemberReplaced,
+    PoolReconfigured,
+    PoolStarted,
+    PoolTick,
+    Restored,
+    Withdrawn,
+)
+
+__all__ = [
+    "Action",
+    "Apply",
+    "CheckChanged",
+    "ChecksReplaced",
+    "Condition",
+    "ConnectionsCounted",
+    "CountConnections",
+    "DrainBegan",
+    "Event",
+    "MaintenanceBegan",
+    "MaintenanceEnded",
+    "Member",
+    "MemberAdded",
+    "MemberMoved",
+    "MemberRemoved",
+    "MemberReplaced",
+    "MemberStatus",
+    "PoolConfig",
+    "PoolNews",
+    "PoolReconfigured",
+    "PoolStarted",
+    "PoolTick",
+    "QuorumMoved",
+    "Restored",
+    "Withdrawn",
+]
