@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from attrs import define, field, frozen
 
@@ -114,6 +114,8 @@ class AnnounceSchedule:
                 self._plans.pop(owner, None)
             case AnnouncementDue():
                 self._due_bursts(now)
+            case unreachable:
+                assert_never(unreachable)
         return self._leaving(now)
 
     def _runs(self, plan: _Plan) -> bool:

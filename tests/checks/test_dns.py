@@ -23,7 +23,7 @@ from tests.support.requirements import require
 from vrrpkit import ConfigError
 from vrrpkit.checks import CheckResult
 from vrrpkit.checks._dns import DNSChecker
-from vrrpkit.checks._dns_wire import DNSError, Record, Reply, decode_reply, encode_query
+from vrrpkit.checks._dns_wire import DNSError, Record, Reply, decode_reply, encode_query, type_code
 
 ZONE = """\
 $TTL 60
@@ -257,6 +257,29 @@ def test_a_name_in_a_circle_is_no_message(pointer: str) -> None:
         decode_reply(
             bytes.fromhex("1234 8180 0001 0000 0000 0000") + bytes.fromhex(pointer) + bytes.fromhex("00010001")
         )
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ("00 0001 0001 00000e10 0005 c0000201", "a record beyond the message's end"),
+        ("00 0001 0001 00000e10 0003 c00002", "an address of another length"),
+        ("80 0001 0001 00000e10 0000", "a label of an unknown kind"),
+        ("00 000f 0001 00000e10 0004 000a 3f 61", "a name without an end"),
+    ],
+)
+def test_a_record_that_cannot_be_is_told(record: str, text: str) -> None:
+    with pytest.raises(DNSError, match=text):
+        decode_reply(bytes.fromhex("1234 8180 0000 0001 0000 0000") + bytes.fromhex(record))
+
+
+def test_a_type_may_be_a_number() -> None:
+    assert [type_code(name) for name in ("TYPE64", "type65535", "A")] == [64, 65535, 1]
+
+
+def test_a_record_of_an_unknown_type_is_shown_as_octets() -> None:
+    octets = bytes.fromhex("1234 8180 0000 0001 0000 0000 00 0040 0001 00000e10 0002 beef")
+    assert decode_reply(octets).answers == (Record("", 64, "beef"),)
 
 
 @given(st.binary(max_size=600))
