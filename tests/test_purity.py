@@ -33,7 +33,7 @@ PURE_FILES = (
     "checks/_smtp_wire.py",
     "checks/_words.py",
 )
-PURE_PACKAGES = ("packet", "election", "sync", "tracking")
+PURE_PACKAGES = ("packet", "election", "ipvs", "pool", "sync", "tracking")
 
 FORBIDDEN = (
     "aiohttp",
@@ -49,6 +49,7 @@ FORBIDDEN = (
     "vrrpkit.checks",
     "vrrpkit.commands",
     "vrrpkit.linux",
+    "vrrpkit.lvs",
     "vrrpkit.runtime",
     "vrrpkit.testing",
 )
