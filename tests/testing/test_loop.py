@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from vrrpkit.checks import Via
 from vrrpkit.errors import VRRPKitError
 from vrrpkit.testing import DeadlockError, VirtualTimeLoop, run_virtual
 
@@ -228,3 +229,24 @@ def test_loop_is_made_for_a_runner() -> None:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(main()) == 5.0
         assert runner.run(main()) == 10.0
+
+
+def test_deadlock_after_a_name_was_looked_up_is_still_found() -> None:
+    async def main() -> None:
+        await Via().look_up("localhost", 80)
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlockError):
+        run_virtual(main())
+
+
+def test_idle_threads_of_look_ups_do_not_slow_the_clock_down() -> None:
+    async def main() -> float:
+        for _ in range(1000):
+            await Via().look_up("localhost", 80)
+            await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    began = time.monotonic()
+    assert run_virtual(main(), patience=1.0) == 1000.0
+    assert time.monotonic() - began < 100

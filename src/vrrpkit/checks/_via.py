@@ -13,10 +13,11 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from vrrpkit.addresses import Family, IPAddress, family_of, parse_address
+from vrrpkit.checks._lookup import LookUps
 from vrrpkit.errors import ConfigError, KernelError, Whole
 from vrrpkit.linux._netns import in_netns
 
-__all__ = ["DIRECT", "SocketAddress", "Via", "in_words"]
+__all__ = ["DIRECT", "NAMES", "SocketAddress", "Via", "in_words"]
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
@@ -24,6 +25,7 @@ _IP_BIND_ADDRESS_NO_PORT: Final = 24
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 _LONGEST_NAME: Final = 15
 _FAMILIES: Final = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+NAMES: Final = LookUps()
 
 
 def _to_source(value: str | IPAddress | None) -> IPAddress | None:
@@ -68,8 +70,11 @@ class Via:
     async def look_up(self, host: str, port: int) -> tuple[int, SocketAddress]:
         """The family and the address of a socket for this host, an address or a name.
 
+        The system's resolver looks names up in threads of their own, each name once at a time however many checks
+        wait for it, and 64 together. So one that hangs holds up only the checks of that name.
+
         Raises:
-            OSError: There is no such name, or none in the family.
+            OSError: There is no such name, or none in the family; or 64 other look-ups hang.
         """
         known = self._known.get((host, port)) or self._literal(host, port)
         if known is None:
@@ -140,7 +145,8 @@ class Via:
         if self.source is not None:
             family = _FAMILIES[family_of(self.source)]
         loop = asyncio.get_running_loop()
-        answers = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        # Without the port, so that checks of several ports of a host share an answer.
+        answers = await loop.run_in_executor(NAMES, socket.getaddrinfo, host, 0, family, socket.SOCK_STREAM)
         found, *_more = answers
         address = found[4]
         if len(address) == 2:

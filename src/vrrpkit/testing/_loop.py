@@ -19,6 +19,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _WORKER: Final = "virtual-time-worker"
+# Threads of executors: what they do is counted, and when they are idle they are not the world.
+_WORKERS: Final = (_WORKER, "vrrpkit look-ups")
 # asyncio itself takes a timer that is due within its clock's resolution as due.
 _RESOLUTION: Final = 1e-9
 
@@ -132,7 +134,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         return len(self.get_map()) > self._own_files or self.jobs > 0 or any(map(self._is_new, threading.enumerate()))
 
     def _is_new(self, thread: threading.Thread) -> bool:
-        return thread not in self._known_threads and not thread.name.startswith(_WORKER)
+        return thread not in self._known_threads and not thread.name.startswith(_WORKERS)
 
 
 def _place(task: asyncio.Task[Any]) -> str:
