@@ -17,7 +17,8 @@ class CallableChecker:
     """Asks a coroutine function.
 
     Attributes:
-        probe: Returns whether the target is well, or a whole `CheckResult`; what it raises is a failure.
+        probe: Returns whether the target is well, or a whole `CheckResult`. What it raises is a failure to a tracker
+            and to a combination of checks; `check()` alone lets it pass.
     """
 
     probe: Callable[[], Awaitable[bool | CheckResult]]

@@ -39,7 +39,7 @@ class PingChecker:
         via: How to get there.
 
     Raises:
-        ConfigError: The size is out of its range.
+        ConfigError: A setting is out of its range.
     """
 
     host: str = field(validator=valid_host)

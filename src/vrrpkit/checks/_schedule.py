@@ -26,8 +26,8 @@ class Schedule:
         interval: Seconds, 0.01-86400, from the beginning of one check to the beginning of the next.
         timeout: Seconds, 0.01-86400, after which a check has failed; the interval when None. More than the interval
             means that a hanging check makes the following ones fall out, which is warned of.
-        rise: Successes in a row that make it up.
-        fall: Failures in a row that make it down.
+        rise: Successes in a row that make it up, 1-1000000.
+        fall: Failures in a row that make it down, 1-1000000.
         first: What holds before there have been so many.
         fast_interval: Seconds, 0.01-86400, instead of `interval` while the last results speak against the verdict;
             HAProxy's `fastinter`, keepalived's `delay_before_retry`.
@@ -38,6 +38,9 @@ class Schedule:
         jitter: 0-0.5, the share of an interval by which a check may begin earlier or later, at random.
         repair_timeout: Seconds, 0.01-86400, that a repair may take.
         recheck_after: Seconds, 0-86400, between a repair and the second look.
+
+    Raises:
+        ConfigError: A number is out of its range.
     """
 
     interval: float = field(default=1.0, validator=_SPAN)

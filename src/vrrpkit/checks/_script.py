@@ -39,6 +39,9 @@ class ScriptChecker:
         timeout: Seconds, 0.01-86400, after which it has failed and is told to end.
         grace: Seconds, 0-3600, that it then has before it is killed.
         dynamic: Whether the exit code tells a weight.
+
+    Raises:
+        ConfigError: A setting is out of its range.
     """
 
     command: Command = field(validator=_check_command)

@@ -25,6 +25,9 @@ class TCPChecker:
         host: The target's address, or its name.
         port: Its port, 1-65535.
         via: How to get there.
+
+    Raises:
+        ConfigError: A setting is out of its range.
     """
 
     host: str = field(validator=valid_host)
