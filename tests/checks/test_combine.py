@@ -60,6 +60,30 @@ def test_one_that_raises_has_failed_and_takes_no_other_along(caplog: pytest.LogC
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+def test_the_first_success_is_enough_for_any_of_them() -> None:
+    checker = any_of(says(False, after=1), says(True, after=2), says(True, after=3600))
+    assert found(checker) == CheckResult(ok=True, detail="1 of 3 are well: sick; 1 not waited for", elapsed=2.0)
+
+
+def test_the_first_failure_is_enough_for_all_of_them() -> None:
+    checker = all_of(says(True, after=1), says(False, after=2), says(True, after=3600))
+    assert found(checker) == CheckResult(ok=False, detail="1 of 3 are well: sick; 1 not waited for", elapsed=2.0)
+
+
+def test_those_that_are_not_waited_for_have_ended() -> None:
+    ended = []
+
+    async def hangs() -> bool:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+        return True
+
+    assert found(any_of(says(True, after=1), CallableChecker(hangs))).ok
+    assert ended == [True]
+
+
 def test_of_several_wishes_the_smallest_weight_counts() -> None:
     async def wish(weight: int | None, ok: bool = True) -> CheckResult:
         return CheckResult(ok=ok, weight=weight)

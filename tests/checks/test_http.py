@@ -100,6 +100,7 @@ def failure(detail: str) -> CheckResult:
     return CheckResult(ok=False, detail=detail)
 
 
+@pytest.mark.conforms("keyword virtual_server/HTTP_GET")
 @pytest.mark.usefixtures("web")
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
@@ -107,6 +108,7 @@ def test_a_server_that_answers_is_well(loop: str, version: Any) -> None:
     assert find(checker(version=version), loop) == WELL
 
 
+@pytest.mark.conforms("keyword virtual_server/HTTP_GET")
 @pytest.mark.usefixtures("web")
 def test_any_status_from_200_to_299_is_well_and_no_other() -> None:
     checkers = [checker(path) for path in ("/nothing", "/unwell", "/absent", "/teapot")]
@@ -252,6 +254,7 @@ def test_a_server_in_another_namespace_is_asked_from_there_by_its_link_local_add
     assert gone == failure(f"there is no /run/netns/{ns.name}")
 
 
+@pytest.mark.conforms("keyword virtual_server/HTTP_GET")
 @pytest.mark.usefixtures("web")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_body_s_digest_is_compared(loop: str) -> None:

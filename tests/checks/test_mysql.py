@@ -136,6 +136,7 @@ def maria(template: Path) -> Iterator[MariaDB]:
         yield mariadb(stack, template, *options, "--bind-address=127.0.0.1", "--performance-schema=OFF")
 
 
+@pytest.mark.conforms("keyword program/MySQL")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_server_that_greets_is_well(maria: MariaDB, loop: str) -> None:
     assert maria.told(loop) == well(maria.version)

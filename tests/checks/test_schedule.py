@@ -129,6 +129,7 @@ def test_checks_never_overlap_when_the_timeout_is_longer_than_the_interval() -> 
     assert machine.deadline == 106.0
 
 
+@pytest.mark.conforms("keyword vrrp_script/repair")
 def test_a_first_failure_is_repaired_and_does_not_count_if_that_helps() -> None:
     machine = running(Schedule(interval=5, recheck_after=2), repairs=True)
     assert machine.handle(Finished(True), 100.1) == (Decided(True),)
@@ -141,6 +142,7 @@ def test_a_first_failure_is_repaired_and_does_not_count_if_that_helps() -> None:
     assert (machine.up, machine.streak) == (True, 0)
 
 
+@pytest.mark.conforms("keyword vrrp_script/repair")
 def test_a_failure_counts_when_the_repair_has_not_helped() -> None:
     machine = running(Schedule(interval=5, recheck_after=2), repairs=True)
     machine.handle(Finished(True), 100.1)
@@ -330,6 +332,17 @@ def test_the_fast_interval_holds_while_the_results_speak_against_the_verdict() -
     assert machine.deadline == 124.0
 
 
+def test_a_check_that_hangs_for_longer_than_the_fast_interval_counts_once() -> None:
+    machine = running(Schedule(interval=10, timeout=5, fast_interval=0.5, fall=3))
+    machine.handle(Finished(True), 100.0)
+    machine.handle(CheckDue(), 110.0)
+    for given_up_at in (115.0, 120.0):
+        assert machine.handle(CheckDue(), given_up_at) == (StopRunning(late=True),)
+        assert machine.deadline == given_up_at + 0.5
+        assert machine.handle(Stopped(), given_up_at) == (RunCheck(),)
+    assert machine.handle(CheckDue(), 125.0) == (StopRunning(late=True), Decided(False))
+
+
 def test_a_fast_turn_that_is_over_already_comes_at_once() -> None:
     machine = running(Schedule(interval=10, timeout=5, fast_interval=2, fall=2))
     machine.handle(Finished(True), 100.5)
@@ -364,6 +377,7 @@ def test_from_end_a_check_that_hangs_is_followed_an_interval_after_its_timeout()
     assert machine.deadline == 114.0
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK warmup")
 def test_the_first_check_comes_within_the_warm_up_and_only_the_first() -> None:
     machine = CheckSchedule(Schedule(interval=10, warmup=8), draw=lambda: 0.25)
     assert machine.handle(ChecksResumed(), 100.0) == ()

@@ -21,6 +21,7 @@ def told(command: Command, loop: str = "asyncio", **settings: Any) -> CheckResul
     return evolve(run(leaving_nothing(checker.check), loop), elapsed=0.0)
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK misc_dynamic")
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(
     ("code", "ok", "weight"),

@@ -55,6 +55,7 @@ def leaving_nothing(scenario: Callable[[], Awaitable[None]], loop: str = "asynci
     run(play(), loop)
 
 
+@pytest.mark.conforms("keyword virtual_server/TCP_CHECK")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_server_that_accepts_is_well_and_sees_a_reset(loop: str) -> None:
     with listener() as server:
@@ -69,6 +70,7 @@ def test_a_server_that_accepts_is_well_and_sees_a_reset(loop: str) -> None:
             accepted.recv(1)
 
 
+@pytest.mark.conforms("keyword virtual_server/TCP_CHECK")
 def test_a_port_that_nobody_listens_to_has_failed() -> None:
     async def scenario() -> None:
         checker = TCPChecker(host="127.0.0.1", port=free_port())
@@ -107,6 +109,7 @@ def test_a_name_that_does_not_exist_is_a_failure_in_words() -> None:
     run(scenario())
 
 
+@pytest.mark.conforms("keyword virtual_server/TCP_CHECK")
 def test_the_caller_bounds_a_target_that_never_answers() -> None:
     with listener() as server:
         server.listen(0)

@@ -87,6 +87,7 @@ def failure(detail: str) -> CheckResult:
     return CheckResult(ok=False, detail=detail)
 
 
+@pytest.mark.conforms("keyword virtual_server/SSL_GET")
 @pytest.mark.usefixtures("web")
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -107,12 +108,14 @@ def test_bad_certificates_are_not_believed(tls: TLS, loop: str) -> None:
     ]
 
 
+@pytest.mark.conforms("keyword virtual_server/SSL_GET")
 @pytest.mark.usefixtures("web")
 def test_every_certificate_is_believed_when_none_is_verified() -> None:
     checkers = [checker(name, TLS(verify=False)) for name in ("good", "expired", "future", "strange", "self")]
     assert findings(checkers) == [WELL] * 5
 
 
+@pytest.mark.conforms("keyword virtual_server/SSL_GET")
 @pytest.mark.usefixtures("web")
 def test_the_virtual_host_is_asked_for_and_verified(tls: TLS) -> None:
     def shows(certificate: str, host: str, name: str) -> HTTPPath:

@@ -56,8 +56,8 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def udp(port: int, **settings: Any) -> UDPChecker:
-    return UDPChecker(host="127.0.0.1", port=port, payload=REQUEST, **settings)
+def udp(port: int, host: str = "127.0.0.1", **settings: Any) -> UDPChecker:
+    return UDPChecker(host=host, port=port, payload=REQUEST, **settings)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -162,6 +162,14 @@ def test_what_the_network_says_instead_of_a_reply_is_a_failure() -> None:
         assert told(PingChecker(host="10.9.9.9", via=Via(netns=net.name))) == CheckResult(
             ok=False, detail="No route to host"
         )
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("loop", LOOPS)
+def test_that_nobody_answers_arp_is_no_silence(loop: str) -> None:
+    with peer() as net:
+        result = told(udp(7, host="10.1.0.77", quiet=30, via=Via(netns=net.name)), loop)
+        assert result == CheckResult(ok=False, detail="No route to host")
 
 
 @pytest.mark.kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import field, frozen
 
@@ -20,9 +20,9 @@ def _to_checkers(checkers: Iterable[Checker]) -> tuple[Checker, ...]:
 
 @frozen
 class AtLeast:
-    """Well if so many of its checks are; they run side by side, and all are waited for.
+    """Well if so many of its checks are; they run side by side until the outcome is certain, and are then cancelled.
 
-    Of the weights that those wish for that are well, the smallest counts.
+    Of the weights that those wish for that are well by then, the smallest counts.
 
     Attributes:
         count: How many must be well, 1 to the number of checks.
@@ -41,19 +41,30 @@ class AtLeast:
             raise ConfigError(f"count must be 1-{len(self.checkers)}, the number of checks, got {self.count}")
 
     async def check(self) -> CheckResult:
-        """Run them all once."""
+        """Run them once."""
         clock = asyncio.get_running_loop().time
         started = clock()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(attempt(checker.check)) for checker in self.checkers]
-        results = [task.result() for task in tasks]
+            pending = set(tasks)
+            while pending and self._undecided(tasks, len(pending)):
+                _done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+        results = [task.result() for task in tasks if not task.cancelled()]
         well = sum(result.ok for result in results)
-        failures = "; ".join(result.detail for result in results if not result.ok)
-        detail = f"{well} of {len(results)} are well{f': {failures}' if failures else ''}"
+        reasons = [result.detail for result in results if not result.ok]
+        if pending:
+            reasons.append(f"{len(pending)} not waited for")
+        detail = f"{well} of {len(tasks)} are well{': ' if reasons else ''}{'; '.join(reasons)}"
         weights = [result.weight for result in results if result.ok and result.weight is not None]
         return CheckResult(
             ok=well >= self.count, detail=detail, elapsed=clock() - started, weight=min(weights, default=None)
         )
+
+    def _undecided(self, tasks: Sequence[asyncio.Task[CheckResult]], pending: int) -> bool:
+        well = sum(task.done() and task.result().ok for task in tasks)
+        return well < self.count <= well + pending
 
 
 def all_of(*checkers: Checker) -> AtLeast:

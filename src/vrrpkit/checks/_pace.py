@@ -60,7 +60,7 @@ class Pace:
         if self._schedule.from_end:
             self._plan(now, pause)
         elif pause != self._pause:
-            self._plan(self._base, pause)
+            self._plan(max(self._base, now - pause), pause)
             self.next_at = max(now, self.next_at or now)
 
     def _plan(self, base: float, pause: float) -> None:

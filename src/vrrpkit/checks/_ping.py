@@ -23,7 +23,6 @@ _NONCE: Final = 16
 _HEADER: Final = struct.Struct("!BBHHH")
 _ECHO: Final[dict[int, tuple[int, int]]] = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}
 _PROTOCOL: Final[dict[int, int]] = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
-_IP_RECVERR, _IPV6_RECVERR = 11, 25
 
 
 @frozen(kw_only=True)
@@ -72,14 +71,9 @@ class PingChecker:
 
     def _open(self, family: int) -> socket.socket:
         try:
-            sock = self.via.open_socket(family, socket.SOCK_DGRAM, _PROTOCOL[family])
+            return self.via.open_socket(family, socket.SOCK_DGRAM, _PROTOCOL[family])
         except PermissionError:
-            sock = self.via.open_socket(family, socket.SOCK_RAW, _PROTOCOL[family])
-        if family == socket.AF_INET:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        else:
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-        return sock
+            return self.via.open_socket(family, socket.SOCK_RAW, _PROTOCOL[family])
 
 
 def _request(family: int, payload: bytes) -> bytes:

@@ -41,7 +41,7 @@ class UDPChecker:
     """Sends one datagram (keepalived's `UDP_CHECK`).
 
     A port that nobody listens to is told by the network (ICMP). So without `require_reply`, silence of `quiet`
-    seconds is well; it may as well mean that a firewall swallows everything, or that the host cannot be reached.
+    seconds is well; it may as well mean that a firewall swallows everything.
 
     Attributes:
         host: The target's address, or its name.

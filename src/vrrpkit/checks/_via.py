@@ -24,6 +24,10 @@ SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 _LONGEST_NAME: Final = 15
+_RECEIVE_ERRORS: Final[dict[int, tuple[int, int]]] = {
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
 _FAMILIES: Final = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 NAMES: Final = LookUps()
 
@@ -114,6 +118,9 @@ class Via:
         sock = in_netns(self.netns, lambda: socket.socket(family, kind, protocol))
         try:
             sock.setblocking(False)
+            if kind != socket.SOCK_STREAM:
+                # Otherwise the kernel keeps to itself that routers know no way, or that nobody has the address.
+                sock.setsockopt(*_RECEIVE_ERRORS[family], 1)
             if self.mark is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self.mark)
             if self.interface is not None:
