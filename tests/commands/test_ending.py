@@ -43,6 +43,7 @@ def test_a_program_that_closes_its_output_costs_nothing_while_it_runs(loop: str)
     assert time.process_time() - before < 0.5
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK misc_timeout")
 def test_a_program_that_hangs_is_told_to_end(loop: str) -> None:
     outcome = outcome_of(Command(["sleep", "1000"]), loop, timeout=0.2)
     assert evolve(outcome, elapsed=0.0) == Outcome(signal=signal.SIGTERM, timed_out=True)

@@ -24,6 +24,7 @@ def result_of(command: Command, loop: str = "asyncio", timeout: float = 15.0, gr
     return evolve(result, elapsed=0.0)
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK misc_path")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_zero_is_a_success_and_the_rest_is_not(loop: str) -> None:
     assert result_of(Command.shell("echo fine"), loop) == CheckResult(ok=True, detail="exit 0: fine")
@@ -42,6 +43,7 @@ def test_what_cannot_be_run_has_failed_unlike_in_keepalived(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK misc_timeout")
 def test_what_catches_term_and_ends_with_zero_has_failed_unlike_in_keepalived() -> None:
     command = Command.shell("trap 'exit 0' TERM; while :; do sleep 0.05; done 2>/dev/null")
     result = result_of(command, timeout=0.3)

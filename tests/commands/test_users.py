@@ -51,6 +51,7 @@ def somebody_in_several_groups() -> str:
     return next((user for user in members if user in known), "daemon")
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK user")
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("user", ["nobody", "daemon", somebody_in_several_groups()])
 def test_a_program_runs_as_the_user_with_all_groups_of_the_user(loop: str, user: str) -> None:
@@ -59,6 +60,7 @@ def test_a_program_runs_as_the_user_with_all_groups_of_the_user(loop: str, user:
     assert end_of(Command.shell(WHO, user=number), loop) == Outcome(exit_code=0, output=who(user))
 
 
+@pytest.mark.conforms("keyword virtual_server/MISC_CHECK user")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_group_may_be_another_one(loop: str) -> None:
     group = grp.getgrnam("daemon").gr_gid

@@ -34,6 +34,7 @@ from vrrpkit.election import (
 )
 
 
+@pytest.mark.conforms("9568 6.4.1-1", "3768 6.4.1-1")
 def test_router_begins_in_initialize_and_waits_for_nothing() -> None:
     election = router()
     assert election.phase == Initialize()
@@ -41,6 +42,7 @@ def test_router_begins_in_initialize_and_waits_for_nothing() -> None:
     assert (election.priority, election.causes) == (100, frozenset())
 
 
+@pytest.mark.conforms("9568 6.1-5", "9568 6.4.1-9", "9568 6.4.1-10", "9568 6.4.1-11")
 def test_startup_makes_a_backup_that_waits_one_active_down_interval() -> None:
     """Active_Adver_Interval is its own: 3 * 1 s + 156/256 s."""
     election = router()
@@ -48,6 +50,7 @@ def test_startup_makes_a_backup_that_waits_one_active_down_interval() -> None:
     assert election.phase == Backup(down_at=13.609375, active_interval=1.0)
 
 
+@pytest.mark.conforms("9568 6.1-7", "9568 6.4.1-10")
 @pytest.mark.parametrize(
     ("priority", "interval", "deadline"),
     [
@@ -64,6 +67,7 @@ def test_active_down_interval_is_three_intervals_and_the_skew(priority: int, int
     assert standing(election) == (State.BACKUP, deadline)
 
 
+@pytest.mark.conforms("9568 6.4.1-2", "9568 6.4.1-3", "9568 6.4.1-5", "9568 6.4.1-7", "9568 6.4.1-8")
 def test_owner_becomes_active_at_startup() -> None:
     election = router(priority=255)
     assert election.handle(Startup(), 10.0) == (
@@ -75,6 +79,7 @@ def test_owner_becomes_active_at_startup() -> None:
     assert election.phase == Active(advert_at=11.0, sent_at=10.0, answer_at=10.0)
 
 
+@pytest.mark.conforms("9568 6.4.1-3", "9568 6.4.1-5")
 def test_unadvertised_addresses_are_held_and_announced_too() -> None:
     election = router(priority=255, unadvertised=["2001:db8::1", "198.51.100.1"])
     _, acquired, announced, _ = election.handle(Startup(), 0.0)
@@ -88,6 +93,7 @@ def test_unadvertised_addresses_are_not_in_the_advertisement() -> None:
     assert election.handle(Startup(), 0.0)[0] == send(255, addresses=(VIP,))
 
 
+@pytest.mark.conforms("9568 6.4.1-1")
 @pytest.mark.parametrize(
     "event",
     [TICK, heard(0), heard(255, source=PEER), heard(1, source=LOW_PEER), Shutdown(), SteppedDown(), Resumed()],

@@ -18,6 +18,7 @@ from tests.election.helpers import (
 from vrrpkit.election import Active, Backup, Initialize, Reason, Shutdown, State
 
 
+@pytest.mark.conforms("9568 6.4.2-6", "9568 6.4.2-7")
 def test_shutdown_ends_in_initialize_without_a_word() -> None:
     election = backup()
     assert election.handle(Shutdown(), 1.0) == (news(State.BACKUP, State.INITIALIZE, Reason.SHUTDOWN, 1.0),)
@@ -27,6 +28,7 @@ def test_shutdown_ends_in_initialize_without_a_word() -> None:
 # Active_Down_Timer -------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 6.4.2-8", "9568 6.4.2-9", "9568 6.4.2-14", "9568 6.4.2-15")
 def test_silence_makes_it_active() -> None:
     election = backup()
     assert election.handle(TICK, 3.609375) == (
@@ -56,6 +58,7 @@ def test_news_of_a_takeover_says_who_fell_silent() -> None:
 # An advertisement of priority 0 ------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 5.2.4-4", "9568 6.4.2-16")
 def test_backup_takes_over_one_skew_after_a_resignation() -> None:
     election = backup()
     assert election.handle(heard(0), 1.0) == ()
@@ -85,6 +88,7 @@ def test_higher_priority_has_the_shorter_skew() -> None:
     assert deadlines == [1.0078125, 1.21875, 1.609375, 1.99609375]
 
 
+@pytest.mark.conforms("9568 6.4.2-16")
 def test_repeated_resignation_does_not_prolong_the_wait() -> None:
     election = backup()
     election.handle(heard(0), 1.0)
@@ -122,6 +126,7 @@ def test_router_without_preemption_takes_over_after_a_resignation_too() -> None:
 # An advertisement of a priority not below ours ---------------------------------------------------
 
 
+@pytest.mark.conforms("9568 6.4.2-19")
 @pytest.mark.parametrize("priority", [100, 101, 254, 255])
 def test_priority_not_below_ours_is_followed(priority: int) -> None:
     election = backup()
@@ -136,6 +141,7 @@ def test_equal_priority_is_followed_whoever_has_the_higher_address() -> None:
     assert standing(election) == (State.BACKUP, 4.609375)
 
 
+@pytest.mark.conforms("9568 6.1-5", "9568 6.4.2-17", "9568 6.4.2-18")
 def test_interval_of_the_active_router_is_learned() -> None:
     """3 * 0.5 s + 156/256 * 0.5 s = 1.8046875 s."""
     election = backup(advert_interval=10.0)
@@ -145,6 +151,7 @@ def test_interval_of_the_active_router_is_learned() -> None:
     )
 
 
+@pytest.mark.conforms("9568 6.4.2-17")
 def test_interval_is_learned_anew_with_every_advertisement() -> None:
     election = backup()
     election.handle(heard(200, interval=0.5), 1.0)
@@ -155,6 +162,7 @@ def test_interval_is_learned_anew_with_every_advertisement() -> None:
 # A lower priority --------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 6.4.2-20")
 def test_lower_priority_is_discarded_with_preemption() -> None:
     """The running time goes on: there is a take-over, however often it speaks."""
     election = backup()
@@ -169,6 +177,7 @@ def test_lower_priority_is_discarded_with_preemption() -> None:
     )
 
 
+@pytest.mark.conforms("9568 6.4.2-20")
 def test_interval_of_a_discarded_advertisement_is_not_learned() -> None:
     election = backup()
     election.handle(heard(99, interval=40.0), 1.0)
@@ -180,6 +189,7 @@ def test_interval_of_a_discarded_advertisement_is_not_learned() -> None:
     )
 
 
+@pytest.mark.conforms("9568 6.4.2-17")
 def test_lower_priority_is_followed_without_preemption() -> None:
     election = backup(preempt=False)
     election.handle(heard(1, source=PEER, interval=2.0), 1.0)

@@ -22,6 +22,17 @@ def error(build: Callable[[], object]) -> str:
     return str(raised.value)
 
 
+@pytest.mark.conforms(
+    "9568 5.2.4-2",
+    "9568 5.2.9-2",
+    "9568 6.1-1",
+    "9568 6.1-2",
+    "9568 6.1-3",
+    "9568 e8301-1",
+    "3768 5.3.4-2",
+    "3768 5.3.7-1",
+    "3768 6.1-1",
+)
 @pytest.mark.parametrize(
     ("build", "text"),
     [
@@ -153,6 +164,7 @@ def test_unknown_version_is_a_config_error(version: int) -> None:
     assert error(lambda: config(version=version)) == f"version must be 2 or 3, got {version}"
 
 
+@pytest.mark.conforms("3768 6.1-2")
 def test_router_of_version_2_needs_an_address_too() -> None:
     """An advertisement without one can be received; a virtual router without one makes no sense."""
     assert error(lambda: config(addresses=[], version=2)) == "addresses must have 1-255 entries, got 0"
@@ -169,6 +181,7 @@ def test_rules_of_the_advertised_list_do_not_bind_the_other_one() -> None:
     assert (both.family, len(both.all_addresses), len(many.all_addresses)) == (Family.IPV4, 3, 257)
 
 
+@pytest.mark.conforms("9568 5.2.4-3", "9568 6.1-4", "9568 6.1-8", "3768 5.3.4-3", "3768 6.1-3", "3768 6.1-6")
 def test_defaults_are_those_of_the_standard() -> None:
     chosen = ElectionConfig(vrid=1, addresses=["192.0.2.1"])
     assert chosen == ElectionConfig(
@@ -190,6 +203,7 @@ def test_defaults_are_those_of_the_standard() -> None:
     )
 
 
+@pytest.mark.conforms("9568 e8301-1")
 def test_edges_of_the_ranges_are_inside() -> None:
     low = config(priority=1, advert_interval=0.01, down_timer_adverts=1)
     high = config(

@@ -1,5 +1,7 @@
 """Preempt_Mode (RFC 9568 section 6.1), and keepalived's delay before it."""
 
+import pytest
+
 from tests.election.helpers import (
     LOW_PEER,
     PEER,
@@ -56,6 +58,7 @@ def test_active_router_without_preemption_holds_against_a_lower_priority() -> No
     assert election.handle(heard(50), 0.5) == (send(), announce())
 
 
+@pytest.mark.conforms("9568 6.1-9", "3768 6.1-7")
 def test_owner_ignores_that_preemption_is_off() -> None:
     """RFC 9568 section 6.1: an owner always preempts. Delayed at startup, it discards everything below it."""
     election = backup(priority=255, preempt=False, preempt_delay=100.0, startup_delay=5.0)

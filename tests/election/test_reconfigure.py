@@ -100,6 +100,7 @@ def test_sunken_active_router_yields_to_whom_it_now_hears_above() -> None:
     )
 
 
+@pytest.mark.conforms("9568 5.2.4-1", "3768 5.3.4-1")
 def test_priority_of_an_owner_never_changes() -> None:
     election = active(priority=255)
     assert election.handle(PriorityChanged(100), 0.5) == ()
@@ -180,6 +181,7 @@ def test_new_interval_is_sent_at_once_and_counts_from_there() -> None:
     assert standing(election) == (State.ACTIVE, 5.5)
 
 
+@pytest.mark.conforms("9568 8.4.1-1")
 def test_new_version_is_spoken_at_once() -> None:
     election = active()
     assert election.handle(Reconfigured(config(version=2)), 0.5) == (send(version=Version.V2),)

@@ -37,11 +37,13 @@ def test_own_advertisements_are_let_in() -> None:
         assert differences(advert, settings) == ()
 
 
+@pytest.mark.conforms("9568 7.1-3", "9568 8.4.2-2", "3768 7.1-2")
 def test_other_version_is_refused() -> None:
     assert screen(V2, config(version=3)) is Reject.VERSION
     assert screen(V3, config(version=2)) is Reject.VERSION
 
 
+@pytest.mark.conforms("9568 7.1-7", "9568 e8298-1", "3768 7.1-5")
 def test_other_vrid_is_refused() -> None:
     assert screen(evolve(V3, vrid=2), config()) is Reject.VRID
     assert screen(evolve(V2, vrid=2), config(version=2)) is Reject.VRID
@@ -51,6 +53,7 @@ def test_version_is_judged_before_the_vrid() -> None:
     assert screen(evolve(V2, vrid=2), config()) is Reject.VERSION
 
 
+@pytest.mark.conforms("9568 7.1-12")
 def test_other_interval_is_let_in_and_told() -> None:
     """RFC 9568 section 7.1: SHOULD be logged, never a reason to drop."""
     slower = evolve(V3, interval=2.0)
@@ -62,6 +65,7 @@ def test_interval_of_a_resignation_is_not_worth_telling() -> None:
     assert differences(evolve(V3, interval=2.0, priority=0), config()) == ()
 
 
+@pytest.mark.conforms("9568 7.1-15")
 @pytest.mark.parametrize("addresses", [(OTHER,), (VIP, OTHER), (OTHER, VIP)])
 def test_other_address_list_is_let_in_and_told(addresses: tuple[IPAddress, ...]) -> None:
     """During a roll-out two routers list different addresses; dropping would make both Active."""
@@ -70,6 +74,7 @@ def test_other_address_list_is_let_in_and_told(addresses: tuple[IPAddress, ...])
     assert differences(other, config()) == (Difference.ADDRESS_LIST,)
 
 
+@pytest.mark.conforms("9568 5.2.9-1")
 def test_order_of_addresses_is_no_difference() -> None:
     listed = evolve(V3, addresses=(OTHER, VIP))
     assert differences(listed, config(addresses=(VIP, OTHER))) == ()
@@ -79,6 +84,7 @@ def test_unadvertised_addresses_are_no_difference() -> None:
     assert differences(V3, config(unadvertised=[OTHER])) == ()
 
 
+@pytest.mark.conforms("9568 7.1-8", "9568 e8298-2", "3768 7.1-6")
 def test_second_owner_is_let_in_and_told() -> None:
     """RFC 9568 section 7.1, erratum 8298."""
     owner = evolve(V3, priority=255)
@@ -96,6 +102,7 @@ def test_all_differences_are_told() -> None:
     )
 
 
+@pytest.mark.conforms("9568 5.2.9-2", "9568 e8300-1")
 def test_ipv6_list_that_begins_without_a_link_local_address_is_refused() -> None:
     """RFC 9568 section 5.2.9, erratum 8300."""
     unlike = evolve(IPV6, addresses=(IPv6Address("2001:db8::1"), VIP6))
@@ -104,6 +111,7 @@ def test_ipv6_list_that_begins_without_a_link_local_address_is_refused() -> None
     assert screen(unlike, config_v6(link_local_first=False)) is None
 
 
+@pytest.mark.conforms("9568 5.2.9-3")
 def test_advertisement_of_the_other_family_is_refused() -> None:
     """RFC 9568 section 5.2.9 and the abstract: the families are virtual routers of their own, whatever the VRID."""
     assert screen(IPV6, config()) is Reject.ADDRESS_LIST
@@ -114,6 +122,7 @@ def test_advertisement_of_the_other_family_is_refused() -> None:
 # Version 2 ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("3768 7.1-15")
 def test_other_interval_is_refused_in_version_2() -> None:
     """RFC 3768 section 7.1."""
     assert screen(evolve(V2, interval=2.0), config(version=2)) is Reject.INTERVAL
@@ -124,6 +133,7 @@ def test_resignation_with_another_interval_is_refused_in_version_2() -> None:
     assert screen(evolve(V2, interval=2.0, priority=0), config(version=2)) is Reject.INTERVAL
 
 
+@pytest.mark.conforms("3768 5.3.6-2", "3768 7.1-7")
 def test_password_on_one_side_only_is_a_mismatch() -> None:
     with_password = evolve(V2, password=b"1111")
     assert screen(with_password, config(version=2)) is Reject.AUTH_TYPE_MISMATCH
@@ -135,11 +145,13 @@ def test_empty_password_is_not_the_absence_of_one() -> None:
     assert screen(evolve(V2, password=b""), config(version=2, password=b"")) is None
 
 
+@pytest.mark.conforms("3768 5.3.6-2", "3768 7.1-7")
 @pytest.mark.parametrize("wrong", [b"", b"1", b"111", b"1112", b"11111", b"\0001111"])
 def test_other_password_is_an_authentication_failure(wrong: bytes) -> None:
     assert screen(evolve(V2, password=wrong), config(version=2, password=b"1111")) is Reject.AUTH_FAILURE
 
 
+@pytest.mark.conforms("3768 7.1-7")
 def test_same_password_is_let_in() -> None:
     assert screen(evolve(V2, password=b"1111"), config(version=2, password=b"1111")) is None
 

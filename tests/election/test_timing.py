@@ -32,6 +32,7 @@ from vrrpkit.packet import Version
 # Lateness ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 6.4.3-14")
 def test_lateness_of_one_advertisement_does_not_move_the_next() -> None:
     election = active()
     assert election.handle(TICK, 1.25) == (send(),)
@@ -75,6 +76,7 @@ def test_early_ticks_do_nothing_in_any_state() -> None:
 # Stalls ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 6.4.3-1")
 def test_router_that_does_not_preempt_steps_aside_after_a_stall() -> None:
     """Another must have taken over 3.609375 s after our last advertisement; its priority does not matter here."""
     election = active(preempt=False)

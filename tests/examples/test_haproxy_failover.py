@@ -165,6 +165,7 @@ def adverts(lab: Lab, node: str, priority: int) -> int:
     return sum(seen.node == node and seen.advert.priority == priority for seen in sent)
 
 
+@pytest.mark.conforms("keyword program/HAProxy", "keyword vrrp_script/repair")
 def test_the_address_follows_the_haproxy_that_lives() -> None:
     with Lab("one", "two", "visitor") as lab, nothing_left_running(lab), Visitor(lab.visitor, fetch) as visitor:
         haproxy = HAProxy.start_on(lab.one)
@@ -222,6 +223,7 @@ def test_the_address_follows_the_haproxy_that_lives() -> None:
         ]
 
 
+@pytest.mark.conforms("keyword program/HAProxy")
 def test_the_other_node_may_run_keepalived() -> None:
     require_all("keepalived")
     with Lab("one", "two", "visitor") as lab, nothing_left_running(lab), Visitor(lab.visitor, fetch) as visitor:

@@ -97,6 +97,7 @@ def app(node: Node, statement: str) -> str | None:
         return None
 
 
+@pytest.mark.conforms("keyword program/MySQL")
 def test_the_address_follows_the_database_that_answers() -> None:
     with (
         Lab("one", "two", "visitor") as lab,

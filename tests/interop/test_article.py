@@ -57,6 +57,7 @@ PLACEMENTS = [Placement(address=f"{FIRST}/24"), Placement(address=f"{SECOND}/24"
 # VRRP scripts
 
 
+@pytest.mark.conforms("keyword vrrp_script/script", "keyword vrrp_script/weight")
 @in_lab()
 async def test_script(lab: Lab) -> None:
     well = lab.folder / "well"
@@ -73,6 +74,7 @@ async def test_script(lab: Lab) -> None:
         await until(lab, lambda: FIRST not in lab.one.held(), "the address has gone")
 
 
+@pytest.mark.conforms("keyword vrrp_script/interval")
 @in_lab()
 async def test_interval(lab: Lab) -> None:
     assert Schedule().interval == 1.0
@@ -84,6 +86,7 @@ async def test_interval(lab: Lab) -> None:
     assert float(times[0]) - float(clock.read_text().split()[0]) > 5 * 0.4 - 0.3  # the first may have been late
 
 
+@pytest.mark.conforms("keyword vrrp_script/timeout")
 @in_lab()
 async def test_timeout(lab: Lab) -> None:
     number = lab.folder / "number"
@@ -94,6 +97,7 @@ async def test_timeout(lab: Lab) -> None:
         await until(lab, lambda: not Path("/proc", number.read_text().strip()).exists(), "it has been ended")
 
 
+@pytest.mark.conforms("keyword vrrp_script/weight")
 @in_lab()
 async def test_weight(lab: Lab) -> None:
     well = lab.folder / "well"
@@ -110,16 +114,19 @@ async def test_weight(lab: Lab) -> None:
         ScriptTracker("check", Command(["true"]), weight=-254)
 
 
+@pytest.mark.conforms("keyword vrrp_script/rise")
 @in_lab()
 async def test_rise(lab: Lab) -> None:
     assert await verdicts(lab, "1 0 0 0", Schedule(interval=0.5, rise=3)) == [(1, False), (4, True)]
 
 
+@pytest.mark.conforms("keyword vrrp_script/fall")
 @in_lab()
 async def test_fall(lab: Lab) -> None:
     assert await verdicts(lab, "0 1 1 1", Schedule(interval=0.5, fall=3)) == [(1, True), (4, False)]
 
 
+@pytest.mark.conforms("keyword vrrp_script/init_fail")
 @in_lab()
 async def test_init_fail(lab: Lab) -> None:
     schedule = Schedule(interval=0.5, rise=3, first=FirstResult.ASSUME_DOWN)
@@ -139,6 +146,7 @@ async def verdicts(lab: Lab, codes: str, schedule: Schedule) -> list[tuple[int, 
     return found
 
 
+@pytest.mark.conforms("keyword vrrp_script/user")
 @in_lab()
 async def test_user_and_the_group_that_defaults_to_the_users(lab: Lab) -> None:
     lab.folder.chmod(0o755)
@@ -178,6 +186,7 @@ def note_for_all(path: Path) -> Path:
 # VRRP instances
 
 
+@pytest.mark.conforms("keyword vrrp_instance/state")
 @in_lab()
 async def test_state(lab: Lab) -> None:
     """A wish of keepalived's that decides nothing, so ours cannot be wished: the priority decides, and 255 at once."""
@@ -195,6 +204,7 @@ async def test_state(lab: Lab) -> None:
         await until(lab, lambda: router.state is State.BACKUP, "and the other one yields")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/interface")
 @in_lab(links=2)
 async def test_interface(lab: Lab) -> None:
     async with Node(netns=lab.one.namespace) as node:
@@ -206,6 +216,12 @@ async def test_interface(lab: Lab) -> None:
     assert {(seen.node, seen.source) for seen in lab.capture.adverts(51)} == {("one.1", lab.one.address(1))}
 
 
+@pytest.mark.conforms(
+    "keyword vrrp_instance/virtual_router_id",
+    "keyword vrrp_instance/priority",
+    "keyword vrrp_instance/advert_int",
+    "keyword vrrp_instance/authentication",
+)
 @in_lab()
 async def test_virtual_router_id_priority_advert_int_and_authentication(lab: Lab) -> None:
     async with Node(netns=lab.one.namespace) as node:
@@ -226,6 +242,7 @@ def sent_by(lab: Lab, node: str) -> set[Advertisement]:
     return {seen.advert for seen in lab.capture.adverts(150) if seen.node == node}
 
 
+@pytest.mark.conforms("keyword vrrp_instance/virtual_ipaddress")
 @in_lab()
 async def test_virtual_ipaddress(lab: Lab) -> None:
     async with Node(netns=lab.one.namespace) as node:
@@ -238,6 +255,7 @@ async def test_virtual_ipaddress(lab: Lab) -> None:
         await until(lab, lambda: held(lab.one) == set(), "and we have none")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/track_interface")
 @in_lab(links=2)
 async def test_track_interface(lab: Lab) -> None:
     netns = lab.one.namespace
@@ -251,6 +269,7 @@ async def test_track_interface(lab: Lab) -> None:
         await until(lab, lambda: router.state is State.ACTIVE, "it is up again")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/track_interface")
 @in_lab(links=2)
 async def test_track_interface_weight(lab: Lab) -> None:
     netns = lab.one.namespace
@@ -263,6 +282,7 @@ async def test_track_interface_weight(lab: Lab) -> None:
         await until(lab, lambda: priorities(lab) == [50, 30, 50], "it is up again")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/track_script")
 @in_lab()
 async def test_track_script_with_a_weight_of_its_own(lab: Lab) -> None:
     well = lab.folder / "well"
@@ -276,6 +296,7 @@ async def test_track_script_with_a_weight_of_its_own(lab: Lab) -> None:
         await until(lab, lambda: (priorities(lab, 51), priorities(lab, 52)) == ([50, 60], [20, 50]), "it is well")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/notify_master, notify_backup, notify_fault, notify_stop")
 @in_lab()
 async def test_notify_master_backup_fault_and_stop(lab: Lab) -> None:
     script, theirs, ours = notes(lab, 'note=$1; shift; echo "$(id -u):$(id -g) $*" >> "$note"')
@@ -300,6 +321,7 @@ async def test_notify_master_backup_fault_and_stop(lab: Lab) -> None:
     await until(lab, lambda: sorted(lines(theirs)) == sorted(lines(ours)), "keepalived runs the same, in any order")
 
 
+@pytest.mark.conforms("keyword vrrp_instance/notify")
 @in_lab()
 async def test_notify(lab: Lab) -> None:
     script, theirs, ours = notes(lab, 'note=$1; shift; echo "$*" >> "$note"')
@@ -355,6 +377,9 @@ async def live_keepalived(lab: Lab, node: LabNode, text: str, link: int = 0) -> 
 # Sync groups
 
 
+@pytest.mark.conforms(
+    "keyword vrrp_sync_group/group", "keyword vrrp_sync_group/notify_master, notify_backup, notify_fault, notify"
+)
 @in_lab(links=2)
 async def test_sync_group_and_its_notify(lab: Lab) -> None:
     script, theirs, ours = notes(lab, 'note=$1; shift; echo "$*" >> "$note"')
@@ -399,6 +424,7 @@ async def test_sync_group_and_its_notify(lab: Lab) -> None:
 # The article's whole example
 
 
+@pytest.mark.conforms("keyword vrrp_instance/track_script")
 @in_lab()
 async def test_addresses_follow_the_check_scripts(lab: Lab) -> None:
     """Priority 101 here, 100 there, and 2 more for whoever is well."""

@@ -26,6 +26,7 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.conforms("3768 7.1-8", "3768 7.1-10", "keyword vrrp_instance/authentication")
 def test_what_contradicts_the_configuration_is_refused_and_counted_by_reason() -> None:
     with Lab() as lab:
         ours = [filled(spec, vrid, priority=100) for vrid, (spec, _, _) in CONTRADICTIONS.items()]
@@ -102,6 +103,7 @@ def test_other_address_list_is_followed_and_counted() -> None:
         duel.conclude()
 
 
+@pytest.mark.conforms("9568 5.2.8-2")
 def test_either_checksum_form_is_followed_and_told_apart() -> None:
     """keepalived before 2.2.8 sends only the one form, and refuses the other."""
     (variant,) = named("v3")

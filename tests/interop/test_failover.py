@@ -11,6 +11,7 @@ from tests.support.lab import Keepalived, Lab, Router
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.conforms("9568 6.4.2-8", "3768 6.4.2-5", "keyword program/keepalived")
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: Pair, variant: Variant) -> None:
@@ -54,6 +55,7 @@ def test_backup_takes_over_and_gives_back_whatever_happens_to_the_active(pair: P
         assert duel.adverts[-1].advert.priority == 0
 
 
+@pytest.mark.conforms("keyword program/keepalived")
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_three_routers_follow_each_other_in_the_order_of_their_priorities(pair: Pair) -> None:
     (variant,) = named("v3")

@@ -147,6 +147,7 @@ def check(theirs: Informer, news: Sequence[Notice], *, deleted: bool = False) ->
     assert notes(theirs.folder) == ours
 
 
+@pytest.mark.conforms("keyword vrrp_instance/notify_master, notify_backup, notify_fault, notify_stop")
 def test_life_of_a_router_and_its_group_is_told_as_by_keepalived() -> None:
     with Lab("one") as lab:
         theirs = inform(lab.one, SPEC, group=VG_1)

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.interop
 BOTH_VERSIONS = named("v2", "v3")
 
 
+@pytest.mark.conforms("keyword program/keepalived")
 @pytest.mark.parametrize("variant", BOTH_VERSIONS, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_router_that_does_not_preempt_waits_for_silence(pair: Pair, variant: Variant) -> None:

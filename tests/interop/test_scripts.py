@@ -12,6 +12,7 @@ from tests.support.lab import Lab
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.conforms("keyword vrrp_script/rise", "keyword vrrp_script/fall")
 def test_rise_and_fall_count_results_in_a_row() -> None:
     tables = (
         Table("each", "0 1 0 1 1 0", "1 BACKUP, 2 FAULT, 3 BACKUP, 4 FAULT, 6 BACKUP"),
@@ -26,6 +27,7 @@ def test_rise_and_fall_count_results_in_a_row() -> None:
         play(lab, tables)
 
 
+@pytest.mark.conforms("keyword vrrp_script/script")
 def test_anything_but_exit_0_in_time_is_a_failure() -> None:
     failing = ", ".join(f"{run} BACKUP, {run + 1} FAULT" for run in (1, 3, 5, 7, 9))
     codes = Table("codes", "0 1 0 2 0 126 0 127 0 255", failing)
@@ -48,6 +50,7 @@ def test_anything_but_exit_0_in_time_is_a_failure() -> None:
         assert ours.reasons(hanging) == ["up: exit 0", "down: timed out after 1 s", "up: exit 0"]
 
 
+@pytest.mark.conforms("keyword vrrp_script/weight")
 def test_weights_count_while_up_or_while_down() -> None:
     tables = (
         Table("plus", "0 1 0", "1 120, 2 100, 3 120", weight=20),
@@ -144,6 +147,7 @@ def make_programs(lab: Lab) -> None:
         (lab.folder / name).chmod(mode)
 
 
+@pytest.mark.conforms("keyword vrrp_script/timeout")
 def test_script_that_takes_too_long_has_failed_whatever_it_does_then() -> None:
     failing = "1 BACKUP, 2 FAULT, 3 BACKUP, 4 FAULT"
     polite = Table(
@@ -193,6 +197,7 @@ def runs(side: Side, table: Table) -> list[str]:
     return [" ".join(words) for words in side.of(table) if words[0] in {"RUN", "END"}]
 
 
+@pytest.mark.conforms("keyword vrrp_script/init_fail")
 def test_init_fail_means_down_until_there_have_been_successes_enough() -> None:
     table = Table(
         "init-fail",

@@ -24,6 +24,7 @@ OURS = [evolve(spec, priority=200 if number % 2 else 100) for number, spec in en
 THEIRS = [evolve(spec, priority=100 if number % 2 else 200) for number, spec in enumerate(SPECS)]
 
 
+@pytest.mark.conforms("9568 6.4-1", "3768 6.4-1")
 @pytest.mark.parametrize("alone", [True, False], ids=["a-keepalived-for-each", "one-keepalived"])
 def test_every_virtual_router_of_a_process_goes_its_own_way(alone: bool) -> None:
     with Lab() as lab:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.interop
 VARIANTS = named("v2", "v3", "v3-ipv6")
 
 
+@pytest.mark.conforms("keyword program/keepalived")
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_lower_priority_yields_when_the_network_is_whole_again(pair: Pair, variant: Variant) -> None:
@@ -32,6 +33,7 @@ def test_lower_priority_yields_when_the_network_is_whole_again(pair: Pair, varia
         duel.conclude(whole_since=whole)
 
 
+@pytest.mark.conforms("keyword program/keepalived")
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_lower_address_yields_to_an_equal_priority(pair: Pair, variant: Variant) -> None:

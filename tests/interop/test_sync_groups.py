@@ -15,6 +15,7 @@ PAIRS = ((VrrpkitGroup, KeepalivedGroup), (KeepalivedGroup, VrrpkitGroup))
 IDS = ("vrrpkit-and-keepalived", "keepalived-and-vrrpkit")
 
 
+@pytest.mark.conforms("keyword vrrp_sync_group/group")
 @pytest.mark.parametrize(("one", "two"), PAIRS, ids=IDS)
 def test_both_links_change_hands_when_a_group_goes_and_when_it_comes(one: type[Router], two: type[Router]) -> None:
     with Lab(links=2) as lab:
@@ -38,6 +39,7 @@ def test_both_links_change_hands_when_a_group_goes_and_when_it_comes(one: type[R
         duel.conclude()
 
 
+@pytest.mark.conforms("keyword vrrp_sync_group/group")
 @pytest.mark.parametrize(("one", "two"), PAIRS, ids=IDS)
 @pytest.mark.parametrize("link", [0, 1])
 def test_both_links_change_hands_when_one_is_lost(one: type[Router], two: type[Router], link: int) -> None:

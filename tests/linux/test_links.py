@@ -51,10 +51,12 @@ def primary(view: LinkView, family: Family, *virtual: str) -> str | None:
     return None if address is None else str(address)
 
 
+@pytest.mark.conforms("9568 5.1.1.1-1")
 def test_the_first_ipv4_address_is_primary() -> None:
     assert primary(view_of("192.0.2.1", "192.0.2.2", "fe80::1"), Family.IPV4) == "192.0.2.1"
 
 
+@pytest.mark.conforms("9568 5.1.1.1-1")
 def test_a_virtual_address_is_never_primary() -> None:
     assert primary(view_of("192.0.2.1", "192.0.2.2"), Family.IPV4, "192.0.2.1") == "192.0.2.2"
     assert primary(view_of("192.0.2.1"), Family.IPV4, "192.0.2.1") is None
@@ -67,6 +69,7 @@ def test_a_secondary_address_serves_only_for_want_of_another() -> None:
     assert primary(both, Family.IPV4, "198.51.100.1") == "192.0.2.1"
 
 
+@pytest.mark.conforms("9568 5.1.2.1-1")
 def test_for_ipv6_the_oldest_link_local_address_is_primary() -> None:
     assert primary(view_of("2001:db8::1", "fe80::9", "fe80::1"), Family.IPV6) == "fe80::1"
     assert primary(view_of("2001:db8::1", "192.0.2.1"), Family.IPV6) is None

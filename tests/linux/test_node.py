@@ -65,6 +65,18 @@ async def becomes(router: VirtualRouter, state: State) -> None:
         await router.until(state)
 
 
+@pytest.mark.conforms(
+    "9568 5.1.1.1-1",
+    "9568 5.1.1.2-1",
+    "9568 5.1.1.3-1",
+    "9568 5.1.1.4-1",
+    "9568 6.4.2-9",
+    "9568 6.4.3-11",
+    "9568 7.2-1",
+    "9568 7.2-4",
+    "9568 7.2-6",
+    "9568 7.2-7",
+)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_router_advertises_holds_the_address_announces_it_and_leaves_nothing(loop: str) -> None:
     async def scenario(lab: Bench) -> None:
@@ -92,6 +104,16 @@ def test_router_advertises_holds_the_address_announces_it_and_leaves_nothing(loo
     on_bench(scenario, loop)
 
 
+@pytest.mark.conforms(
+    "9568 5.1.2.1-1",
+    "9568 5.1.2.2-1",
+    "9568 5.1.2.3-1",
+    "9568 5.1.2.4-1",
+    "9568 6.4.2-12",
+    "9568 7.2-5",
+    "9568 7.2-6",
+    "9568 7.2-7",
+)
 def test_ipv6_router_speaks_from_its_link_local_address() -> None:
     async def scenario(lab: Bench) -> None:
         shared = [IPv6Address("fe80::100"), IPv6Address("2001:db8::100")]
@@ -125,6 +147,7 @@ def test_backup_hears_and_yields_on_a_real_link() -> None:
     on_bench(scenario)
 
 
+@pytest.mark.conforms("9568 5.1.1.3-2", "9568 7.1-1", "9568 7.1-7")
 def test_what_is_not_for_us_is_counted_or_never_gets_in() -> None:
     async def scenario(lab: Bench) -> None:
         async with open_router("eth0", config(), netns=lab.net.name) as router:
@@ -217,6 +240,7 @@ def test_interface_without_an_address_is_a_fault_until_it_has_one() -> None:
     on_bench(scenario)
 
 
+@pytest.mark.conforms("9568 5.1.1.1-1", "9568 7.2-4")
 def test_advertisements_follow_the_primary_address() -> None:
     async def scenario(lab: Bench) -> None:
         async with open_router("eth0", config(), netns=lab.net.name) as router:
@@ -298,6 +322,7 @@ def test_address_on_another_interface_is_announced_there_and_depends_on_it() -> 
     on_bench(scenario)
 
 
+@pytest.mark.conforms("9568 6.4-1", "keyword library/import")
 def test_routers_of_a_node_share_their_sockets_and_resign_before_the_first_releases() -> None:
     async def scenario(lab: Bench) -> None:
         async with Node(netns=lab.net.name) as node:

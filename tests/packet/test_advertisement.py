@@ -71,6 +71,7 @@ OUT_OF_RANGE: list[tuple[Callable[[], Advertisement], str]] = [
 ]
 
 
+@pytest.mark.conforms("9568 5.2.5-1", "9568 5.2.9-3")
 @pytest.mark.parametrize(("build", "text"), OUT_OF_RANGE, ids=[text for _, text in OUT_OF_RANGE])
 def test_error_names_the_field_the_range_and_the_value(build: Callable[[], Advertisement], text: str) -> None:
     with pytest.raises(ConfigError) as raised:

@@ -29,6 +29,7 @@ NEIGHBOR_ADVERTISEMENT = (
 # 1b7bc + 12d17 = 2e4d3; e4d5; complement 1b2a
 
 
+@pytest.mark.conforms("9568 6.4.1-3", "9568 e7947-1", "9568 e7949-1")
 def test_gratuitous_arp_octet_by_octet() -> None:
     frame = gratuitous_arp(VMAC_V4, IPv4Address("192.0.2.1"))
     assert (len(frame), frame[:32].hex(" ", 2), frame[38:].hex()) == (
@@ -42,11 +43,13 @@ def test_gratuitous_arp_octet_by_octet() -> None:
     )
 
 
+@pytest.mark.conforms("9568 e7947-1", "9568 e7949-1")
 def test_target_of_a_gratuitous_arp_is_the_virtual_mac() -> None:
     """RFC 9568 section 6.4.2: its target link-layer address is the Virtual Router MAC address (erratum 7949)."""
     assert gratuitous_arp(VMAC_V4, IPv4Address("192.0.2.1"))[32:38].hex() == "00005e000101"
 
 
+@pytest.mark.conforms("9568 6.4.1-5", "9568 6.4.2-12")
 def test_unsolicited_neighbor_advertisement_octet_by_octet() -> None:
     frame = unsolicited_na(VMAC_V6, IPv6Address("2001:db8::1"))
     assert frame.hex(" ", 2) == bytes.fromhex(NEIGHBOR_ADVERTISEMENT).hex(" ", 2)
@@ -76,12 +79,14 @@ def test_frame_follows_the_family_of_the_address() -> None:
     assert announcement_frame(VMAC_V6, v6, router=False) == unsolicited_na(VMAC_V6, v6, router=False)
 
 
+@pytest.mark.conforms("9568 5.1.1.2-1", "9568 5.1.2.2-1")
 def test_groups_are_those_of_the_standard() -> None:
     """RFC 9568 sections 5.1.1.2 and 5.1.2.2."""
     assert vrrp_group(Family.IPV4) == IPv4Address("224.0.0.18")
     assert vrrp_group(Family.IPV6) == IPv6Address("ff02::12")
 
 
+@pytest.mark.conforms("9568 7.3-1", "9568 7.3-2", "3768 7.3-1")
 @pytest.mark.parametrize(("family", "mac"), [(Family.IPV4, "00005e000196"), (Family.IPV6, "00005e000296")])
 def test_virtual_mac_ends_in_the_vrid(family: Family, mac: str) -> None:
     """RFC 9568 section 7.3, VRID 150."""

@@ -31,12 +31,14 @@ def test_what_stands_before_enters_as_a_sum() -> None:
     assert internet_checksum(bytes.fromhex("f4f5 f6f7"), 0x0001F203) == 0x220D
 
 
+@pytest.mark.conforms("9568 5.2.8-1")
 @given(st.binary(max_size=1100).filter(any))
 def test_checksum_is_the_textbook_loop(octets: bytes) -> None:
     even = octets + bytes(len(octets) % 2)
     assert internet_checksum(even) == textbook_checksum(even)
 
 
+@pytest.mark.conforms("9568 5.2.8-2")
 def test_both_forms_are_accepted_and_told_apart() -> None:
     forms = [decode(on_ipv4(octets)).form for octets in (V3_PSEUDO_OCTETS, V3_MESSAGE_ONLY_OCTETS)]
     assert forms == [ChecksumForm.PSEUDO_HEADER, ChecksumForm.MESSAGE_ONLY]
@@ -50,6 +52,7 @@ def test_pseudo_header_binds_the_message_to_its_addresses() -> None:
     assert raised.value.reason is Reject.CHECKSUM
 
 
+@pytest.mark.conforms("9568 7.1-6")
 def test_zero_is_no_free_pass() -> None:
     """A checksum field of 0 says nothing in VRRP; UDP's rule is UDP's."""
     with pytest.raises(PacketError) as raised:
@@ -71,6 +74,7 @@ def is_rejected(datagram: Datagram) -> bool:
     return False
 
 
+@pytest.mark.conforms("9568 7.1-6", "3768 7.1-4")
 @pytest.mark.parametrize(
     "datagram",
     [

@@ -41,6 +41,7 @@ def version_3(count: int) -> bytes:
 # Addresses ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 5.2.5-1", "3768 5.3.5-1")
 @pytest.mark.parametrize("version", [Version.V2, Version.V3])
 def test_255_ipv4_addresses_fit(version: Version) -> None:
     advert = Advertisement(vrid=1, priority=100, addresses=many_v4(255), version=version)
@@ -49,6 +50,7 @@ def test_255_ipv4_addresses_fit(version: Version) -> None:
     assert decode(sent) == advert
 
 
+@pytest.mark.conforms("9568 5.2.5-1")
 def test_255_ipv6_addresses_fit() -> None:
     advert = Advertisement(vrid=1, priority=100, addresses=many_v6(255))
     sent = encode(advert, source=IPv6Address("fe80::5"), destination=VRRP_GROUP_V6)
@@ -56,12 +58,14 @@ def test_255_ipv6_addresses_fit() -> None:
     assert decode(sent) == advert
 
 
+@pytest.mark.conforms("9568 5.2.9-1")
 def test_order_of_addresses_is_kept() -> None:
     addresses = (IPv4Address("192.0.2.9"), IPv4Address("192.0.2.1"), IPv4Address("192.0.2.9"))
     advert = Advertisement(vrid=1, priority=100, addresses=addresses)
     assert decode(encode(advert, source=VIP, destination=VRRP_GROUP_V4)).addresses == addresses
 
 
+@pytest.mark.conforms("9568 5.2.5-2", "9568 e8299-1")
 def test_version_3_without_addresses_is_rejected() -> None:
     """RFC 9568 section 5.2.5, erratum 8299."""
     text = "packet-length-errors: an advertisement of version 3 has at least one address"
@@ -69,6 +73,7 @@ def test_version_3_without_addresses_is_rejected() -> None:
     assert rejection(on_ipv6(version_3(0))) == (Reject.LENGTH, text)
 
 
+@pytest.mark.conforms("3768 5.3.5-1")
 def test_version_2_without_addresses_is_accepted() -> None:
     """RFC 3768 names no minimum. 2196 + 3200 + 0001 = 5397; complement ac68."""
     empty = on_ipv4("2196 3200 0001 ac68 0000 0000 0000 0000")
@@ -78,6 +83,7 @@ def test_version_2_without_addresses_is_accepted() -> None:
 # Too short ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms("9568 7.1-5")
 @pytest.mark.parametrize("missing", range(1, 5))
 def test_incomplete_address_is_a_wrong_length(missing: int) -> None:
     octets = bytes.fromhex(V3_MESSAGE_ONLY_OCTETS)[:-missing]
@@ -85,6 +91,7 @@ def test_incomplete_address_is_a_wrong_length(missing: int) -> None:
     assert rejection(on_ipv4(octets)) == (Reject.LENGTH, text)
 
 
+@pytest.mark.conforms("9568 7.1-5")
 def test_count_beyond_the_octets_is_a_wrong_length() -> None:
     octets = bytearray(version_3(3))
     octets[3] = 255
@@ -92,6 +99,7 @@ def test_count_beyond_the_octets_is_a_wrong_length() -> None:
     assert rejection(on_ipv4(bytes(octets))) == (Reject.LENGTH, text)
 
 
+@pytest.mark.conforms("3768 7.1-3")
 def test_version_2_without_its_authentication_field_is_a_wrong_length() -> None:
     octets = bytes.fromhex(V2_PLAIN_OCTETS)[:12]
     text = "packet-length-errors: 1 addresses make 20 octets, got 12"

@@ -56,6 +56,7 @@ def test_recipe_is_right_as_it_stands() -> None:
     assert decode(Recipe().cook()).version is Version.V2
 
 
+@pytest.mark.conforms("9568 5.1.1.3-2", "9568 7.1-1", "3768 5.2.3-2", "3768 7.1-1", "3768 7.1-3", "3768 7.1-4")
 @pytest.mark.parametrize("reason", FAULTS)
 def test_one_fault_is_one_reason(reason: Reject) -> None:
     fault, text = FAULTS[reason]
@@ -72,6 +73,7 @@ def test_reasons_of_the_decoder_come_in_the_order_of_its_checks() -> None:
     assert list(Reject)[: len(FAULTS)] == list(FAULTS)
 
 
+@pytest.mark.conforms("9568 5.1.2.3-2", "9568 7.1-2")
 @pytest.mark.parametrize("hop_limit", [0, 1, 64, 254])
 def test_hop_limit_of_ipv6_multicast_is_255_too(hop_limit: int) -> None:
     assert rejection(on_ipv6("", hop_limit=hop_limit))[0] is Reject.HOP_LIMIT
@@ -82,17 +84,20 @@ def test_unicast_peer_may_be_routers_away() -> None:
     assert decode(unicast).vrid == 150
 
 
+@pytest.mark.conforms("9568 7.1-5")
 @pytest.mark.parametrize("octets", range(8))
 def test_less_than_a_header_is_truncated(octets: int) -> None:
     assert rejection(on_ipv4(Recipe().cook().payload[:octets]))[0] is Reject.TRUNCATED
 
 
+@pytest.mark.conforms("9568 7.1-3", "3768 7.1-2")
 @pytest.mark.parametrize("version", [0, 1, *range(4, 16)])
 def test_unknown_version_is_rejected(version: int) -> None:
     expected = (Reject.VERSION, f"version-errors: version must be 2 or 3, got {version}")
     assert rejection(Recipe(version=version).cook()) == expected
 
 
+@pytest.mark.conforms("9568 5.2.2-1", "9568 7.1-4", "3768 5.3.2-1")
 @pytest.mark.parametrize("kind", [0, *range(2, 16)])
 def test_unknown_type_is_rejected(kind: int) -> None:
     expected = (Reject.TYPE, f"invalid-type-pkts-rcvd: type must be 1, got {kind}")
@@ -109,12 +114,14 @@ def test_version_is_judged_before_the_type_over_ipv6_too() -> None:
     assert rejection(wrong_type) == (Reject.VERSION, "version-errors: version 2 has no IPv6")
 
 
+@pytest.mark.conforms("3768 5.3.6-1")
 @pytest.mark.parametrize("auth_type", [2, 3, 254, 255])
 def test_authentication_other_than_text_is_rejected(auth_type: int) -> None:
     """2 was RFC 2338's IP authentication header, 254 is Cisco's MD5."""
     assert rejection(Recipe(auth_type=auth_type).cook())[0] is Reject.AUTH_TYPE
 
 
+@pytest.mark.conforms("9568 e8301-2")
 def test_interval_zero_is_rejected_in_version_3() -> None:
     """RFC 9568 erratum 8301. 15767 - 0064 = 15703; 5704; complement a8fb."""
     expected = (Reject.INTERVAL, "interval-errors: interval must be 0.01-40.95 s, got 0")
@@ -131,12 +138,14 @@ def test_vrid_zero_is_rejected_in_version_3() -> None:
     assert rejection(on_ipv4("3100 6401 0064 a898 c000 0201"))[0] is Reject.VRID
 
 
+@pytest.mark.conforms("3768 5.3.8-1")
 def test_checksum_of_version_2_has_no_pseudo_header() -> None:
     message = Recipe().cook()
     with_pseudo_header = on_ipv4(sealed(message.payload, message))
     assert rejection(with_pseudo_header)[0] is Reject.CHECKSUM
 
 
+@pytest.mark.conforms("9568 5.2.8-3")
 def test_checksum_of_ipv6_has_a_pseudo_header() -> None:
     """The message alone: 3101 + 6401 + 0064 + fe80 + 0001 = 193e7; 93e8; complement 6c17."""
     message_only = on_ipv6("3101 6401 0064 6c17 fe80 0000 0000 0000 0000 0000 0000 0001")

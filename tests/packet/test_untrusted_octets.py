@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import pytest
 from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ def verdict(datagram: Datagram) -> Advertisement | PacketError:
         return error
 
 
+@pytest.mark.conforms("9568 7.1-9")
 @given(headers(st.binary(max_size=2000)))
 @example(on_ipv4(b""))
 @example(on_ipv6(b""))

@@ -69,11 +69,26 @@ VECTORS = [
 ]
 
 
+@pytest.mark.conforms(
+    "9568 5.2.1-1",
+    "9568 5.2.8-1",
+    "9568 5.2.8-2",
+    "9568 5.2.8-3",
+    "9568 7.2-1",
+    "9568 7.2-2",
+    "3768 5.3.1-1",
+    "3768 5.3.7-1",
+    "3768 5.3.8-1",
+    "3768 5.3.10-1",
+    "3768 7.2-1",
+    "3768 7.2-2",
+)
 @pytest.mark.parametrize(("advert", "datagram"), VECTORS)
 def test_advertisement_becomes_these_octets(advert: Advertisement, datagram: Datagram) -> None:
     assert encode(advert, source=datagram.source, destination=datagram.destination) == datagram
 
 
+@pytest.mark.conforms("3768 5.3.6.1-1")
 @pytest.mark.parametrize(("advert", "datagram"), VECTORS)
 def test_octets_become_this_advertisement(advert: Advertisement, datagram: Datagram) -> None:
     assert facts(decode(datagram)) == facts(advert)
@@ -103,6 +118,7 @@ def test_ipv6_unicast_enters_the_pseudo_header() -> None:
     assert sent.payload[6:8] == bytes.fromhex("40b4")
 
 
+@pytest.mark.conforms("9568 5.2.4-4")
 def test_resignation_has_priority_zero() -> None:
     """3101 + 0001 for 6401: 2f9fa - 6400 = 295fa; 95fa + 2 = 95fc; complement 6a03."""
     datagram = on_ipv4("3101 0001 0064 6a03 c000 0201")
@@ -111,23 +127,27 @@ def test_resignation_has_priority_zero() -> None:
     assert decode(datagram) == advert
 
 
+@pytest.mark.conforms("9568 5.2.6-2")
 def test_reserved_bits_of_the_interval_are_ignored() -> None:
     """RFC 9568 section 5.2.6: f064 for 0064: 15767 + f000 = 24767; 4767 + 2 = 4769; complement b896."""
     assert decode(on_ipv4("3101 6401 f064 b896 c000 0201")) == V3_MESSAGE_ONLY
 
 
+@pytest.mark.conforms("9568 5.2.6-1")
 def test_reserved_bits_of_the_interval_are_sent_as_zero() -> None:
     """RFC 9568 section 5.2.6: 40.95 s is 0fff."""
     advert = Advertisement(vrid=1, priority=100, interval=40.95, addresses=(VIP,))
     assert encode(advert, source=SOURCE_V4, destination=SOURCE_V4).payload[4:6] == bytes.fromhex("0fff")
 
 
+@pytest.mark.conforms("9568 5.2.7-1")
 @pytest.mark.parametrize(("interval", "octets"), [(0.01, "0001"), (0.1 + 0.2, "001e"), (2.54, "00fe"), (10.0, "03e8")])
 def test_version_3_counts_centiseconds(interval: float, octets: str) -> None:
     advert = Advertisement(vrid=1, priority=100, interval=interval, addresses=(VIP,))
     assert encode(advert, source=SOURCE_V4, destination=SOURCE_V4).payload[4:6] == bytes.fromhex(octets)
 
 
+@pytest.mark.conforms("9568 5.2.7-1")
 def test_every_interval_of_version_3_survives_the_wire() -> None:
     for centiseconds in range(1, 4096):
         advert = Advertisement(vrid=1, priority=100, interval=centiseconds / 100, addresses=(VIP,))
@@ -136,6 +156,7 @@ def test_every_interval_of_version_3_survives_the_wire() -> None:
         assert decode(sent) == advert
 
 
+@pytest.mark.conforms("3768 5.3.10-2")
 def test_authentication_data_is_ignored_without_authentication() -> None:
     """RFC 3768 section 5.3.10. 15a5 + ffff * 4 folds to 15a5 again."""
     assert decode(on_ipv4("2196 3201 0001 ea5a c0a8 0164 ffff ffff ffff ffff")) == V2_PLAIN

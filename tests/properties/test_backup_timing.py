@@ -7,6 +7,7 @@ last bit.
 from fractions import Fraction
 from ipaddress import IPv4Address
 
+import pytest
 from attrs import frozen
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -139,6 +140,7 @@ def cases(draw: st.DrawFn) -> tuple[Setting, list[Said]]:
     return setting, script
 
 
+@pytest.mark.conforms("9568 6.4.2-8", "9568 6.4.2-19")
 @given(cases())
 @example((Setting(), []))
 @example((Setting(preempt_delay=5), [Said(64 * second, 50, 4) for second in range(1, 20)]))

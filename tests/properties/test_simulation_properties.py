@@ -7,6 +7,7 @@ and the end of its transcript.
 from collections.abc import Callable
 from typing import Final
 
+import pytest
 from attrs import frozen
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -303,6 +304,7 @@ def test_router_that_was_stopped_does_not_take_the_role_back_without_preemption(
     assert not heirs or heirs.issuperset(sim.active), sim.explain(f"{stopped} was stopped, {heirs} took over")
 
 
+@pytest.mark.conforms("9568 6.4.3-21")
 @given(groups(faulty=False, preempt=st.just(True)))
 def test_two_active_equals_settle_on_the_highest_address(group: Group) -> None:
     """RFC 9568 section 6.4.3: the tie-break, after a split in which everybody became Active."""

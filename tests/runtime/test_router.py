@@ -117,6 +117,7 @@ def test_error_in_the_block_resigns_and_releases_and_comes_out() -> None:
     virtually(scenario)
 
 
+@pytest.mark.conforms("9568 8.1.2-5", "9568 8.2.2-7")
 def test_slow_kernel_delays_no_advertisement() -> None:
     async def scenario(lab: Lab) -> None:
         lab.addresses.slow(4.5)
@@ -130,6 +131,7 @@ def test_slow_kernel_delays_no_advertisement() -> None:
     virtually(scenario)
 
 
+@pytest.mark.conforms("9568 8.1.2-5", "9568 8.2.2-7")
 def test_addresses_that_come_too_late_are_removed_again_and_never_announced() -> None:
     """The role is lost while the kernel is still adding the address."""
 
@@ -306,6 +308,7 @@ def test_snapshot_says_who_is_active_and_when_we_would_take_over() -> None:
     virtually(scenario)
 
 
+@pytest.mark.conforms("9568 7.1-9", "9568 7.1-10", "9568 7.1-11", "3768 7.1-8", "3768 7.1-9")
 def test_bad_datagrams_are_counted_by_reason_logged_once_and_change_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -424,6 +427,7 @@ def test_error_that_is_over_is_no_longer_shown_and_told_again_when_it_returns(
     virtually(scenario)
 
 
+@pytest.mark.conforms("9568 2.5-1")
 def test_another_active_router_of_lower_priority_is_counted_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

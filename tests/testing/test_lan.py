@@ -191,6 +191,7 @@ class Node:
         return VirtualRouter(self.config, transport=transport, addresses=self.kernel, announcer=self.announcer)
 
 
+@pytest.mark.conforms("keyword library/tests")
 def test_two_virtual_routers_fail_over_and_back() -> None:
     async def main() -> None:
         lan, time = MemoryLan(), asyncio.get_running_loop().time

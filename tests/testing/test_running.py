@@ -316,6 +316,7 @@ def test_hundred_routers_agree() -> None:
     assert sim.active == ["r100"]
 
 
+@pytest.mark.conforms("keyword library/tests")
 def test_example_of_the_package_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert vrrpkit.testing.__doc__ is not None
     _before, _colon, example = vrrpkit.testing.__doc__.partition("in one:\n\n")

@@ -79,12 +79,14 @@ def test_the_whole_answer_lists_every_contribution() -> None:
     assert answer.explanation == "priority 34 = 50 +2 (haproxy up) -30 (disk down) fault (uplink down) +12 (file 4)"
 
 
+@pytest.mark.conforms("9568 5.2.4-2")
 def test_the_priority_stays_between_1_and_254() -> None:
     low = standing(100, [Track("a", -253)], {"a": False})
     assert (low.priority, low.explanation) == (1, "priority 1 = 100 -253 (a down) = -153, limited to 1-254")
     assert standing(100, [Track("a", 200)], {"a": True}).priority == 254
 
 
+@pytest.mark.conforms("9568 5.2.4-1")
 def test_an_owner_keeps_255_and_can_be_in_fault() -> None:
     owner = standing(255, [Track("a", -200), Track("b")], {"a": False, "b": False})
     assert owner.priority == 255
