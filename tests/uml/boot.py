@@ -20,7 +20,9 @@ from tests.support.requirements import require
 __all__ = ["Ended", "boot", "in_uml"]
 
 _MEMORY: Final = "1024M"
-_MODULES: Final = ("dummy", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_wlc", "ip_vs_sh", "ip_vs_mh")
+# All that there is of IPVS but for FTP; `none` needs no module, and `twos` has none.
+_IPVS: Final = ("dh", "fo", "lblc", "lblcr", "lc", "mh", "nq", "ovf", "pe_sip", "rr", "sed", "sh", "wlc", "wrr")
+_MODULES: Final = ("dummy", "veth", "ip_vs", *(f"ip_vs_{name}" for name in _IPVS))
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "CI", "VRRPKIT_REQUIRE")
 
 # The first process. The machine's files are there to read only; what is written goes to memory, but for the folder

@@ -38,8 +38,8 @@ class HTTPRequest:
     way: Way
     method: str
     target: Target
-    headers: Mapping[str, str]
-    body: bytes | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
     context: ssl.SSLContext | None
     server_name: str | None
     url: URL = field(init=False, default=Factory(lambda self: URL(self.target.url, encoded=True), takes_self=True))
@@ -100,14 +100,15 @@ class Client:
                     answer = await self._send(request, most)
                 except _HungUpError as error:
                     if opened:
-                        return NoAnswer(_in_words(error.__cause__))
+                        return NoAnswer(_told(error, error.__cause__))
                 except (aiohttp.ClientError, OSError) as error:
-                    return NoAnswer(_in_words(error))
+                    return NoAnswer(_told(error, error))
                 else:
                     kept = self._keep_alive and answer.whole
                     return answer
         finally:
-            del self._opened[task]
+            # Who knows its own task is freed with it only when the collector comes by, after thousands of timeouts.
+            del self._opened[task], task
             if not kept:
                 for sock in opened:
                     _hang_up(sock)
@@ -185,6 +186,16 @@ def _hang_up(sock: socket.socket) -> None:
     if sock.fileno() >= 0:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def _told(error: BaseException, about: BaseException | None) -> str:
+    """In words, and let go: aiohttp's frames and exceptions hold each other until the collector comes."""
+    words = _in_words(about)
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return words
 
 
 def _in_words(error: BaseException | None) -> str:

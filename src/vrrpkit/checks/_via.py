@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import struct
-from ipaddress import ip_address
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -137,12 +136,10 @@ class Via:
     def _literal(self, host: str, port: int) -> SocketAddress | None:
         """An address in digits needs no thread to be looked up; its zone is one of the namespace."""
         name, _, zone = host.partition("%")
-        try:
-            version = ip_address(name).version
-        except ValueError:
-            return None
-        if version == 4:
+        if _is_address(socket.AF_INET, name):
             return name, port
+        if not _is_address(socket.AF_INET6, name):
+            return None
         if not zone or zone.isdecimal():
             return name, port, 0, int(zone or 0)
         return name, port, 0, in_netns(self.netns, lambda: socket.if_nametoindex(zone))
@@ -162,6 +159,14 @@ class Via:
 
 
 DIRECT: Final = Via()
+
+
+def _is_address(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def in_words(error: OSError) -> str:
