@@ -56,6 +56,8 @@ def parse_address(field: str, value: str | IPAddress) -> IPAddress:
 
     A zone (`%eth0`) is refused: the wire carries none, and the interface is said elsewhere.
     """
+    if isinstance(value, IPv4Address):
+        return value
     try:
         address = ip_address(value)
     except ValueError as error:

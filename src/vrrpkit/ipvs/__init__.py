@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from vrrpkit.ipvs._counters import Connections, Counters, Rates
+from vrrpkit.ipvs._failure import ApplyError, Refused
 from vrrpkit.ipvs._ipvsadm import as_ipvsadm
 from vrrpkit.ipvs._operations import (
     AddServer,
@@ -46,6 +47,7 @@ __all__ = [
     "SCHEDULERS",
     "AddServer",
     "AddService",
+    "ApplyError",
     "Checksum",
     "Connections",
     "Counters",
@@ -56,6 +58,7 @@ __all__ = [
     "Operation",
     "Rates",
     "RealServer",
+    "Refused",
     "RemoveServer",
     "RemoveService",
     "SchedulerFlags",

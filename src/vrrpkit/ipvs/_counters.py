@@ -22,7 +22,8 @@ class Rates:
 class Counters:
     """What has gone through a service or to a server since it was added, or since counters were zeroed.
 
-    Outgoing packets are seen with NAT only: otherwise servers answer past this machine.
+    The kernel adds up every two seconds. Outgoing packets are seen with NAT only: otherwise servers answer past this
+    machine.
     """
 
     connections: int = 0

@@ -1,8 +1,8 @@
-"""Operations in the words of ipvsadm(8): what `ipvsadm -R` would read."""
+"""Operations in the words of ipvsadm(8): what `ipvsadm -R` would read, in the order in which `ipvsadm -Sn` writes."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final, assert_never
 
 from vrrpkit.addresses import Family
@@ -15,7 +15,7 @@ from vrrpkit.ipvs._operations import (
     SetServer,
     SetService,
 )
-from vrrpkit.ipvs._server import Checksum, Forwarding, RealServer, Tunnel, TunnelKind, with_port
+from vrrpkit.ipvs._server import Checksum, Forwarding, RealServer, Tunnel, TunnelKind, Way, with_port
 from vrrpkit.ipvs._service import Endpoint, L4Protocol, SchedulerFlags, ServiceKey, VirtualService
 
 __all__ = ["as_ipvsadm"]
@@ -56,8 +56,6 @@ def _key(key: ServiceKey) -> str:
 
 def _settings(service: VirtualService) -> str:
     words = [f"-s {service.scheduler}"]
-    if service.flags:
-        words.append(f"-b {','.join(_flag_names(service))}")
     if service.persistence is not None:
         words.append(f"-p {service.persistence}")
     if service.persistence_prefix is not None:
@@ -66,6 +64,8 @@ def _settings(service: VirtualService) -> str:
         words.append(f"--pe {service.persistence_engine}")
     if service.one_packet:
         words.append("-o")
+    if service.flags:
+        words.append(f"-b {','.join(_flag_names(service))}")
     return " ".join(words)
 
 
@@ -79,27 +79,30 @@ def _flag_names(service: VirtualService) -> list[str]:
 
 
 def _mask(family: Family, prefix: int) -> str:
+    if prefix < 0:
+        return str(IPv4Address(-prefix))
     return str(IPv4Network((0, prefix)).netmask) if family is Family.IPV4 else str(prefix)
 
 
 def _server(server: RealServer) -> str:
-    words = [f"-r {server}", _forwarding(server), f"-w {server.weight}"]
+    method, tunnel = _forwarding(server.forwarding)
+    words = [f"-r {server} {method} -w {server.weight}"]
     if server.upper_threshold:
         words.append(f"-x {server.upper_threshold} -y {server.lower_threshold}")
-    return " ".join(words)
+    return " ".join((*words, *tunnel))
 
 
-def _forwarding(server: RealServer) -> str:
-    match server.forwarding:
+def _forwarding(way: Way) -> tuple[str, list[str]]:
+    match way:
         case Forwarding.NAT | Forwarding.LOCAL:
-            return "-m"
+            return "-m", []
         case Forwarding.DIRECT:
-            return "-g"
+            return "-g", []
         case Tunnel(TunnelKind.IPIP):
-            return "-i"
+            return "-i", []
         case Tunnel(TunnelKind.GUE, port, checksum):
-            return f"-i --tun-type gue --tun-port {port} {_CHECKSUMS[checksum]}"
+            return "-i", [f"--tun-type gue --tun-port {port} {_CHECKSUMS[checksum]}"]
         case Tunnel(_gre, _port, checksum):
-            return f"-i --tun-type gre {_CHECKSUMS[checksum]}"
+            return "-i", [f"--tun-type gre {_CHECKSUMS[checksum]}"]
         case unreachable:
             assert_never(unreachable)

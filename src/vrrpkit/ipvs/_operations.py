@@ -44,7 +44,10 @@ class SetService:
 
 @frozen
 class RemoveService:
-    """Remove a service with all its servers; its connections end."""
+    """Remove a service with all its servers; what becomes of their connections is told at `RemoveServer`.
+
+    Without any service left, packets of former connections are for the machine itself, which answers by a reset.
+    """
 
     key: ServiceKey
 
@@ -81,8 +84,8 @@ class SetServer:
 class RemoveServer:
     """Remove a server from a service.
 
-    What becomes of its connections is the kernel's setting: their packets are dropped until they time out, or answered
-    by a reset with net.ipv4.vs.expire_nodest_conn.
+    What becomes of its connections is the kernel's setting: their packets are dropped until they time out or it comes
+    back, or answered by a reset with net.ipv4.vs.expire_nodest_conn.
     """
 
     key: ServiceKey

@@ -130,7 +130,8 @@ def _check_engine(_instance: object, _attribute: object, name: str | None) -> No
         )
 
 
-def _in_order(servers: Iterable[RealServer]) -> tuple[RealServer, ...]:
+def in_order(servers: Iterable[RealServer]) -> tuple[RealServer, ...]:
+    """Servers by their addresses and ports, IPv4 before IPv6."""
     return tuple(sorted(servers, key=_rank))
 
 
@@ -147,7 +148,8 @@ class VirtualService:
         scheduler: How a server is chosen for a new connection, one of `SCHEDULERS`.
         flags: What is asked of the scheduler besides.
         persistence: Seconds, 1-2678400, for which a client stays with its server after its last connection.
-        persistence_prefix: How much of a client's address tells it from others: 1-32 or 1-128, all of it when None.
+        persistence_prefix: How much of a client's address tells it from others: 1-32 or 1-128; all of it when None,
+            which 32 and 128 become. Read from the kernel, a mask that is none of these is a negative number.
         persistence_engine: What tells clients apart instead of their address: `sip` is the kernel's only one.
         one_packet: Choose a server for each packet anew; UDP and firewall marks only.
         servers: The real servers, in the order of their addresses whatever order they are given in.
@@ -163,7 +165,7 @@ class VirtualService:
     persistence_prefix: int | None = field(default=None, kw_only=True, validator=optional(Whole(1, 128)))
     persistence_engine: str | None = field(default=None, kw_only=True, validator=_check_engine)
     one_packet: bool = field(default=False, kw_only=True, validator=check_flag)
-    servers: tuple[RealServer, ...] = field(default=(), kw_only=True, converter=_in_order)
+    servers: tuple[RealServer, ...] = field(default=(), kw_only=True, converter=in_order)
 
     def __attrs_post_init__(self) -> None:
         """Check what one field alone cannot tell."""
@@ -171,6 +173,8 @@ class VirtualService:
         if not isinstance(key, Endpoint | FirewallMark):
             raise ConfigError(f"key must be an Endpoint or a FirewallMark, got {key!r}")
         _check_persistence(self)
+        if self.persistence_prefix == _whole(self.family):
+            object.__setattr__(self, "persistence_prefix", None)
         if self.one_packet and isinstance(key, Endpoint) and key.protocol is not L4Protocol.UDP:
             raise ConfigError(f"one_packet must be False for {key}: only UDP and firewall marks have it")
         before: RealServer | None = None
@@ -187,7 +191,7 @@ class VirtualService:
 
 
 def _check_persistence(service: VirtualService) -> None:
-    key, longest = service.key, 32 if service.family is Family.IPV4 else 128
+    key, longest = service.key, _whole(service.family)
     if service.persistence_prefix is not None and service.persistence_prefix > longest:
         raise ConfigError(f"persistence_prefix must be 1-{longest} for {key}, got {service.persistence_prefix}")
     if service.persistence is not None:
@@ -197,6 +201,10 @@ def _check_persistence(service: VirtualService) -> None:
     for name in ("persistence_prefix", "persistence_engine"):
         if getattr(service, name) is not None:
             raise ConfigError(f"persistence must be 1-{_LONGEST_PERSISTENCE} seconds with {name}, got None")
+
+
+def _whole(family: Family) -> int:
+    return 32 if family is Family.IPV4 else 128
 
 
 def check_fit(key: ServiceKey, server: RealServer) -> None:

@@ -30,6 +30,7 @@ from vrrpkit.pool._events import (
     Restored,
     Withdrawn,
 )
+from vrrpkit.pool._machine import Pool
 
 __all__ = [
     "Action",
@@ -49,6 +50,7 @@ __all__ = [
     "MemberRemoved",
     "MemberReplaced",
     "MemberStatus",
+    "Pool",
     "PoolConfig",
     "PoolNews",
     "PoolReconfigured",

@@ -14,7 +14,7 @@ from vrrpkit.ipvs import Endpoint, Forwarding, RealServer, ServiceKey, VirtualSe
 from vrrpkit.ipvs._server import with_port
 from vrrpkit.ipvs._service import check_fit
 
-__all__ = ["MAX_POOL_WEIGHT", "Member", "PoolConfig"]
+__all__ = ["MAX_POOL_WEIGHT", "Member", "PoolConfig", "port_of"]
 
 #: As keepalived's and the checkers' weights.
 MAX_POOL_WEIGHT: Final = 65535
@@ -70,15 +70,19 @@ class Member:
 
     def to_server(self, key: ServiceKey | None, weight: int) -> RealServer:
         """The same as an entry of the kernel's table, in one service, with a weight."""
-        own = key.port if isinstance(key, Endpoint) else 0
         return RealServer(
             self.address,
-            own if self.port is None else self.port,
+            port_of(key) if self.port is None else self.port,
             weight=weight,
             forwarding=self.forwarding,
             upper_threshold=self.upper_threshold,
             lower_threshold=self.lower_threshold,
         )
+
+
+def port_of(key: ServiceKey | None) -> int:
+    """The port of a service; 0 if it has none."""
+    return key.port if isinstance(key, Endpoint) else 0
 
 
 def _to_services(services: VirtualService | Iterable[VirtualService]) -> tuple[VirtualService, ...]:
@@ -127,7 +131,14 @@ class PoolConfig:
         if self.hysteresis >= self.quorum:
             raise ConfigError(f"hysteresis must be 0-{self.quorum - 1} (less than quorum), got {self.hysteresis}")
         if self.sorry_server is not None:
+            if not self.sorry_server.weight:
+                raise ConfigError(f"weight of the sorry server must be 1-{MAX_POOL_WEIGHT}, got 0")
             self.check_member(self.sorry_server)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """What a member without a port of its own stands for; 0 where the port of the packet stays."""
+        return frozenset(map(port_of, self.keys))
 
     @property
     def keys(self) -> tuple[ServiceKey, ...]:
@@ -136,5 +147,13 @@ class PoolConfig:
 
     def check_member(self, member: Member) -> None:
         """Raise `ConfigError` unless this member can serve every service."""
-        for key in self.keys:
+        for key in self._kinds:
             check_fit(key, member.to_server(key, member.weight))
+
+    @property
+    def _kinds(self) -> Iterable[ServiceKey]:
+        """The first service of each kind, as far as it matters to members."""
+        kinds: dict[tuple[type[ServiceKey], int, int], ServiceKey] = {}
+        for key in self.keys:
+            kinds.setdefault((type(key), key.family, port_of(key)), key)
+        return kinds.values()

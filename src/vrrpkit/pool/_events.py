@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import optional
 
+from vrrpkit.errors import InRange, Whole, check_flag
 from vrrpkit.ipvs import Table
-from vrrpkit.pool._config import Member, PoolConfig
+from vrrpkit.pool._config import MAX_POOL_WEIGHT, Member, PoolConfig
 
 __all__ = [
     "CheckChanged",
@@ -28,6 +30,9 @@ __all__ = [
     "Withdrawn",
 ]
 
+_LONGEST_DRAIN: Final = 7 * 86400
+_MOST_CONNECTIONS: Final = (1 << 63) - 1
+
 
 @frozen
 class PoolTick:
@@ -38,8 +43,10 @@ class PoolTick:
 class PoolStarted:
     """From now on the kernel's table follows; members that are found in it stay there until their first verdict.
 
+    Once it has started, this tells that the table was read again: it is made what it should be, and that is all.
+
     Attributes:
-        found: What the kernel has of the pool's services.
+        found: What the kernel has of the pool's services; others are left alone.
     """
 
     found: Table
@@ -54,12 +61,17 @@ class CheckChanged:
         check: The check's name, unique within the member.
         up: The verdict; None when it is not known any more.
         weight: The weight that the check wishes for the member, 0-65535; None for the configured one.
+        detail: The reason, in words, for news and explanations.
+
+    Raises:
+        ConfigError: A part is out of its range.
     """
 
     member: str
     check: str
-    up: bool | None
-    weight: int | None = None
+    up: bool | None = field(validator=optional(check_flag))
+    weight: int | None = field(default=None, validator=optional(Whole(0, MAX_POOL_WEIGHT)))
+    detail: str = ""
 
 
 @frozen
@@ -67,8 +79,8 @@ class MemberAdded:
     """A new member, of which nothing is known.
 
     Attributes:
-        member: The member; its name is one that no other has.
-        checks: The names of its checks; without any it is up.
+        member: The member; its name is one that no other has, and so are its address and port.
+        checks: The names of its checks, each another one; without any it is up.
     """
 
     member: Member
@@ -103,21 +115,34 @@ class DrainBegan:
 
     Attributes:
         member: The member's name.
-        limit: Seconds that its connections may take to end; None for as long as they need.
+        limit: Seconds that its connections may take to end, 0-604800; None for as long as they need.
         remove: Whether it leaves the pool then; otherwise it goes into maintenance.
+
+    Raises:
+        ConfigError: The limit is out of its range.
     """
 
     member: str
-    limit: float | None = None
-    remove: bool = True
+    limit: float | None = field(default=None, validator=optional(InRange(0, _LONGEST_DRAIN, "seconds")))
+    remove: bool = field(default=True, validator=check_flag)
 
 
 @frozen
 class ConnectionsCounted:
-    """The answer to `CountConnections`: how many connections a member has, in all services."""
+    """The answer to `CountConnections`: how many connections a member has, in all services.
+
+    It may come late: it means nothing for a member that is not draining any more, or has gone.
+
+    Attributes:
+        member: The member's name.
+        total: How many, at least 0.
+
+    Raises:
+        ConfigError: The number is out of its range.
+    """
 
     member: str
-    total: int
+    total: int = field(validator=Whole(0, _MOST_CONNECTIONS))
 
 
 @frozen
