@@ -16,11 +16,14 @@ HOMES = (
     "vrrpkit.commands",
     "vrrpkit.election",
     "vrrpkit.errors",
+    "vrrpkit.ipvs",
     "vrrpkit.keeping",
     "vrrpkit.linux",
+    "vrrpkit.lvs",
     "vrrpkit.machine",
     "vrrpkit.notifications",
     "vrrpkit.packet",
+    "vrrpkit.pool",
     "vrrpkit.runtime",
     "vrrpkit.stats",
     "vrrpkit.sync",
@@ -57,6 +60,7 @@ def modules() -> list[ModuleType]:
     return [import_module(name) for name in HOMES]
 
 
+@pytest.mark.conforms("keyword library/import")
 def test_headline_names_are_these() -> None:
     assert import_module("vrrpkit").__all__ == HEADLINES
 

@@ -32,6 +32,7 @@ PURE_FILES = (
     "checks/_schedule.py",
     "checks/_smtp_wire.py",
     "checks/_words.py",
+    "lvs/_lookout.py",
 )
 PURE_PACKAGES = ("packet", "election", "ipvs", "pool", "sync", "tracking")
 

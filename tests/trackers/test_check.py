@@ -155,6 +155,7 @@ def test_a_check_that_raises_has_failed(error: Exception, detail: str) -> None:
     run(scenario)
 
 
+@pytest.mark.conforms("keyword vrrp_script/repair")
 def test_a_repair_that_helps_keeps_the_failure_from_counting(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         caplog.set_level(logging.INFO, "vrrpkit.track")
@@ -345,5 +346,30 @@ def test_one_that_hangs_delays_no_other() -> None:
             await asyncio.sleep(3.5)
         driver.close()
         assert well.asked == [0.0, 1.0, 2.0, 3.0]
+
+    run(scenario)
+
+
+def test_the_wish_is_that_of_the_last_good_result_and_whoever_watches_results_hears_of_each() -> None:
+    @define
+    class Agent:
+        """Says how well it is, and what weight it wants."""
+
+        answers: list[tuple[bool, int | None]]
+
+        async def check(self) -> CheckResult:
+            ok, weight = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            return CheckResult(ok=ok, weight=weight)
+
+    async def scenario() -> None:
+        agent = Agent([(True, 50), (True, 50), (False, 7), (True, None), (True, 9)])
+        seen: list[tuple[float, object, int | None]] = []
+        async with CheckTracker("web", agent, Schedule(interval=1, fall=2)) as tracker:
+            stop = tracker.watch_results(lambda: seen.append((now(), tracker.reading, tracker.wish)))
+            await asyncio.sleep(3.5)
+            stop()
+            await asyncio.sleep(1)
+            assert tracker.wish == 9
+        assert seen == [(0.0, True, 50), (1.0, True, 50), (2.0, True, 50), (3.0, True, None)]
 
     run(scenario)

@@ -14,7 +14,7 @@ from tests.uml.boot import boot
 
 pytestmark = pytest.mark.interop
 
-_TIMEOUT: Final = 300.0
+_TIMEOUT: Final = 600.0
 _TOOLS: Final = ("keepalived", "ipvsadm", "ip", "openssl")
 
 

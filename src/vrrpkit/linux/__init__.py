@@ -10,6 +10,7 @@ from vrrpkit.keeping import ForeignDeletion
 from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Placement
 from vrrpkit.linux._announcer import DeviceAnnouncer, RouterAnnouncer
 from vrrpkit.linux._clock import TimerClock
+from vrrpkit.linux._ipvs import IPVSManager
 from vrrpkit.linux._link import Link, LinkPort
 from vrrpkit.linux._links import LinkView, LinkWatcher, primary_address
 from vrrpkit.linux._netns import in_netns
@@ -19,6 +20,7 @@ __all__ = [
     "AddressKeeper",
     "DeviceAnnouncer",
     "ForeignDeletion",
+    "IPVSManager",
     "Link",
     "LinkPort",
     "LinkView",

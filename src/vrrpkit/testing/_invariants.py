@@ -16,6 +16,7 @@ __all__ = [
     "check_highest_active",
     "check_overlaps",
     "check_single_active",
+    "virtual_routers",
 ]
 
 
@@ -25,7 +26,7 @@ def check_single_active(sim: Simulation) -> None:
     Raises:
         AssertionError: It has none, or two; the text has the end of the transcript.
     """
-    for vrid, members in _virtual_routers(sim):
+    for vrid, members in virtual_routers(sim):
         active = [router.name for router in members if router.state is State.ACTIVE]
         if len(active) != 1:
             raise AssertionError(sim.explain(f"VRID {vrid} has {' and '.join(active) or 'nobody'} as Active Router"))
@@ -40,7 +41,7 @@ def check_highest_active(sim: Simulation) -> None:
     Raises:
         AssertionError: Somebody has.
     """
-    for vrid, members in _virtual_routers(sim):
+    for vrid, members in virtual_routers(sim):
         best = max(members, key=lambda router: router.election.priority)
         for router in members:
             if router.state is State.ACTIVE and router.election.priority < best.election.priority:
@@ -85,12 +86,12 @@ def _check_spans(sim: Simulation, spans: list[Span], at_most: float) -> None:
             raise AssertionError(sim.explain(f"{span}, more than {at_most:g} s"))
 
 
-def _virtual_routers(sim: Simulation) -> Iterator[tuple[int, list[SimulatedRouter]]]:
-    """The routers that take part, by virtual router."""
+def virtual_routers(sim: Simulation, *, everybody: bool = False) -> Iterator[tuple[int, list[SimulatedRouter]]]:
+    """The routers that take part, or everybody, by virtual router."""
     groups: dict[tuple[int, int, int], list[SimulatedRouter]] = {}
     for router in sim.routers.values():
         config = router.config
-        if router.state in {State.BACKUP, State.ACTIVE}:
+        if everybody or router.state in {State.BACKUP, State.ACTIVE}:
             groups.setdefault((config.vrid, config.family, config.version), []).append(router)
     for (vrid, _family, _version), members in groups.items():
         yield vrid, members

@@ -88,6 +88,12 @@ class Network:
         self._losses[pair] = probability
         self._note(f"{pair[0]} -> {pair[1]} loses {probability:g}")
 
+    def restore(self, sender: Node, receiver: Node) -> None:
+        """End the loss of one direction that `cut()` or `lose()` began."""
+        pair = (self._known(sender), self._known(receiver))
+        if self._losses.pop(pair, None) is not None:
+            self._note(f"{pair[0]} -> {pair[1]} restored")
+
     def heal(self) -> None:
         """End the partition and all losses of one direction; the general `loss` stays as it is."""
         self._islands, self._losses = {}, {}

@@ -30,7 +30,7 @@ from vrrpkit.election import (
 from vrrpkit.packet import Advertisement, Reject
 from vrrpkit.testing._agenda import ALARMS, Agenda
 from vrrpkit.testing._skew import LocalClock
-from vrrpkit.testing._transcript import Rejected, Transcript, What
+from vrrpkit.testing._transcript import CLEARED, KILLED, PAUSED, RESTARTED, RESUMED, Rejected, Transcript, What
 
 __all__ = ["SimulatedRouter"]
 
@@ -145,6 +145,11 @@ class SimulatedRouter:
         return self._world.transcript.of(self.name)
 
     @property
+    def clock(self) -> float:
+        """What its clock shows now, in seconds; its election's deadline is by this clock."""
+        return self._clock.local(self._agenda.now)
+
+    @property
     def skew(self) -> float:
         """How fast its clock runs; 1.01 is 1 % fast."""
         return self._clock.rate
@@ -158,7 +163,7 @@ class SimulatedRouter:
     def start(self) -> None:
         """Start it, also after `kill()` or `shutdown()`; what it had left behind is removed first."""
         if not self._alive:
-            self._world.note(self.name, "cleared what it had left behind" if self._held else "restarted")
+            self._world.note(self.name, CLEARED if self._held else RESTARTED)
             self._held.clear()
             self._alive = True
         self._world.want(self.config.all_addresses)
@@ -172,7 +177,7 @@ class SimulatedRouter:
         """Let it vanish without a word, as by SIGKILL or a power cut."""
         if not self._alive:
             return
-        self._world.note(self.name, "killed")
+        self._world.note(self.name, KILLED)
         self._world.tenure(self, tuple(self._held), False)
         self._alive = self._paused = False
         self._queue.clear()
@@ -193,7 +198,7 @@ class SimulatedRouter:
     def pause(self) -> None:
         """Stop it, as by SIGSTOP: it keeps its addresses, and what is sent to it queues up in its socket buffer."""
         if self._alive and not self._paused:
-            self._world.note(self.name, "paused")
+            self._world.note(self.name, PAUSED)
             self._paused = True
             self._world.tenure(self, tuple(self._held), True)
 
@@ -201,7 +206,7 @@ class SimulatedRouter:
         """Let it go on, as by SIGCONT: it hears what is queued, takes what was posted, and looks at the clock."""
         if not self._paused:
             return
-        self._world.note(self.name, "resumed")
+        self._world.note(self.name, RESUMED)
         self._paused = False
         self._world.tenure(self, tuple(self._held), True)
         while self._queue:
@@ -236,6 +241,9 @@ class SimulatedRouter:
             self._reject(heard)
             return False
         reason = screen(heard.advert, config)
+        if reason is Reject.VRID:
+            self.rejected[reason] += 1
+            return False
         if reason is not None:
             self._reject(Rejected(reason, heard.source, str(heard.advert)))
             return False

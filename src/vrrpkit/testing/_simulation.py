@@ -15,8 +15,10 @@ from vrrpkit.packet import Datagram
 from vrrpkit.testing._agenda import CALLS, Agenda
 from vrrpkit.testing._ledger import Ledger, Span
 from vrrpkit.testing._network import Network, Node
+from vrrpkit.testing._picture import Lane
 from vrrpkit.testing._simulated import SimulatedRouter, World
-from vrrpkit.testing._transcript import Record, Transcript, What
+from vrrpkit.testing._timeline import Timeline
+from vrrpkit.testing._transcript import INJECTED, Flight, Record, Transcript, What
 from vrrpkit.testing._wire import Wire
 
 __all__ = ["Simulation"]
@@ -54,7 +56,7 @@ class Simulation(Network):
 
     def __attrs_post_init__(self) -> None:
         """Begin two ledgers: of all holders, and of those that run."""
-        self._wire = Wire(self, self._agenda, self._routers)
+        self._wire = Wire(self, self._agenda, self._routers, [] if self.record else None)
         self._held, self._running = Ledger(self.record), Ledger(self.record)
         self._world = World(self._agenda, self.transcript, self.note, self._wire.transmit, self._want, self._tenure)
 
@@ -119,6 +121,7 @@ class Simulation(Network):
             datagram: What arrives.
             to: The router that receives it, whatever its destination; None for everybody who listens there.
         """
+        self._note(f"{INJECTED}{datagram.source}")
         self._wire.inject(datagram, None if to is None else self._routers[self._known(to)])
 
     def step(self) -> bool:
@@ -170,6 +173,11 @@ class Simulation(Network):
         """What has happened so far; it grows. Empty when `record` is off."""
         return Transcript(self._records)
 
+    @property
+    def flights(self) -> list[Flight]:
+        """What became of every advertisement, for each router of its virtual router; empty when `record` is off."""
+        return list(self._wire.flights())
+
     def holders(self, address: str | IPAddress) -> list[str]:
         """Who holds an address now; those that were killed do not count, see `SimulatedRouter.left_behind`."""
         return list(self._held.holders(parse_address("address", address)))
@@ -189,6 +197,29 @@ class Simulation(Network):
         """When an address had no holder, counted from the start of the first router that should hold it."""
         return [span for each in self._wanted(address) for span in self._held.gaps(each, self.now)]
 
+    def timeline(self, *, begin: float = 0.0, end: float | None = None, width: int = 1000) -> Timeline:
+        """A picture of what has happened; `save()` writes it, a notebook shows it as it is.
+
+        Args:
+            begin: Where it begins, in virtual seconds.
+            end: Where it ends; now by default.
+            width: Its width in pixels, 300-10000.
+
+        Raises:
+            ConfigError: `record` is off, or nothing is between begin and end.
+        """
+        if not self.record:
+            raise ConfigError("record must be on for a timeline")
+        several = len({router.config.vrid for router in self._routers.values()}) > 1
+        return Timeline(
+            lanes=tuple([_lane(router, several) for router in self._routers.values()]),
+            transcript=self.transcript,
+            flights=tuple(self._wire.flights()),
+            begin=begin,
+            end=self.now if end is None else end,
+            width=width,
+        )
+
     def explain(self, text: str) -> str:
         """A text for a failed test: the text, the time, and the end of the transcript."""
         lines = list(self.transcript[-2 * _TAIL :].lines())[-_TAIL:]
@@ -198,6 +229,10 @@ class Simulation(Network):
         """Add a record of your own, or a router's."""
         if self.record:
             self._records.append(Record(self.now, router, what))
+
+    def _repr_svg_(self) -> str | None:
+        """For notebooks: everything so far, if there is anything to show."""
+        return self.timeline().svg if self.record and self._routers and self.now > 0 else None
 
     def _note(self, text: str) -> None:
         self.note("", text)
@@ -215,6 +250,11 @@ class Simulation(Network):
         for address in addresses:
             self._held.change(self.now, address, router.name, holds=holds)
             self._running.change(self.now, address, router.name, holds=holds and not router.paused)
+
+
+def _lane(router: SimulatedRouter, several: bool) -> Lane:
+    rank = f"priority {router.config.priority}"
+    return Lane(router.name, f"VRID {router.config.vrid}, {rank}" if several else rank)
 
 
 def _call(called: tuple[Callable[..., object], tuple[object, ...]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from re import sub
-from typing import ClassVar, NamedTuple, TypeAlias, overload
+from typing import ClassVar, Final, NamedTuple, TypeAlias, overload
 
 from attrs import frozen
 
@@ -26,7 +26,26 @@ from vrrpkit.election import (
 )
 from vrrpkit.packet import Reject
 
-__all__ = ["Record", "Rejected", "Transcript"]
+__all__ = [
+    "CLEARED",
+    "INJECTED",
+    "KILLED",
+    "PAUSED",
+    "RESTARTED",
+    "RESUMED",
+    "Flight",
+    "Record",
+    "Rejected",
+    "Transcript",
+]
+
+# What a simulation does to a router, as its transcript says it.
+KILLED: Final = "killed"
+RESTARTED: Final = "restarted"
+CLEARED: Final = "cleared what it had left behind"
+PAUSED: Final = "paused"
+RESUMED: Final = "resumed"
+INJECTED: Final = "injected from "
 
 
 @frozen
@@ -57,6 +76,24 @@ class Record(NamedTuple):
     def __str__(self) -> str:
         """One line: time, router, what."""
         return f"{self.time:.3f} {self.router or '-'} {told(self.what)}"
+
+
+class Flight(NamedTuple):
+    """What became of one advertisement, for one of the routers of its virtual router.
+
+    Attributes:
+        sent: When it left, in virtual seconds.
+        sender: Whose it was.
+        receiver: Where it was to arrive.
+        priority: What it said; 0 for a resignation.
+        arrivals: When it arrived: once, twice if it was duplicated, never if it was lost.
+    """
+
+    sent: float
+    sender: str
+    receiver: str
+    priority: int
+    arrivals: tuple[float, ...]
 
 
 class Transcript(Sequence[Record]):

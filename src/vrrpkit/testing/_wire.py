@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import cycle
 from typing import TypeAlias
 
 from attrs import define, field
@@ -13,13 +14,14 @@ from vrrpkit.packet import Advertisement, Datagram, Decoder, PacketError, Reject
 from vrrpkit.testing._agenda import ARRIVALS, Agenda
 from vrrpkit.testing._network import Network, refusal
 from vrrpkit.testing._simulated import Heard, SimulatedRouter
-from vrrpkit.testing._transcript import Rejected
+from vrrpkit.testing._transcript import Flight, Rejected
 
 __all__ = ["Wire"]
 
 Audience: TypeAlias = tuple[SimulatedRouter, ...]
-Flight: TypeAlias = tuple[Heard, Audience, SimulatedRouter | None]
+Landing: TypeAlias = tuple[Heard, Audience, SimulatedRouter | None]
 Said: TypeAlias = tuple[Advertisement, IPAddress, list[tuple[Datagram, Heard]]]
+Launch: TypeAlias = tuple[float, SimulatedRouter, Advertisement, Audience, list[tuple[float, ...]]]  # for each, or all
 
 
 @define(eq=False)
@@ -32,11 +34,13 @@ class Wire:
         network: Its faults.
         agenda: Where arrivals are entered.
         routers: Who is on it, by name.
+        launches: Where to remember what became of every advertisement; None for nowhere.
     """
 
     _network: Network
     _agenda: Agenda
     _routers: Mapping[str, SimulatedRouter]
+    _launches: list[Launch] | None
     _groups: dict[IPAddress, Audience] = field(factory=dict, init=False)
     _said: dict[str, Said] = field(factory=dict, init=False)
     _decoder: Decoder = field(factory=Decoder, init=False)
@@ -47,18 +51,32 @@ class Wire:
 
     def transmit(self, sender: SimulatedRouter, advert: Advertisement, source: IPAddress) -> None:
         """Send to the group, or to every peer."""
-        network, now = self._network, self._agenda.now
+        network, now, launches = self._network, self._agenda.now, self._launches
         for datagram, heard in self._encoded(sender, advert, source):
             network.mirror(datagram)
             audience = self._audience(datagram.destination)
             if not sender.peers and network.is_faultless():
-                self._agenda.add(now + network.delay, ARRIVALS, _land, (heard, audience, sender))
+                at = now + network.delay
+                self._agenda.add(at, ARRIVALS, _land, (heard, audience, sender))
+                if launches is not None:
+                    launches.append((now, sender, advert, audience, [(at,)]))
                 continue
+            fates: list[tuple[float, ...]] = []
             for router in audience:
-                if router is not sender:
-                    here = _unless_refused(heard, router, datagram) if sender.peers else heard
-                    for at in network.arrivals(sender.name, router.name, now):
-                        self._agenda.add(at, ARRIVALS, _land, (here, (router,), None))
+                arrivals = network.arrivals(sender.name, router.name, now) if router is not sender else ()
+                here = _unless_refused(heard, router, datagram) if sender.peers else heard
+                for at in arrivals:
+                    self._agenda.add(at, ARRIVALS, _land, (here, (router,), None))
+                fates.append(arrivals)
+            if launches is not None:
+                launches.append((now, sender, advert, audience, fates))
+
+    def flights(self) -> Iterator[Flight]:
+        """What became of every advertisement, for each router that it was meant for."""
+        for sent, sender, advert, audience, fates in self._launches or ():
+            for router, arrivals in zip(audience, cycle(fates), strict=False):
+                if router is not sender and router.config.vrid == advert.vrid:
+                    yield Flight(sent, sender.name, router.name, advert.priority, arrivals)
 
     def inject(self, datagram: Datagram, to: SimulatedRouter | None) -> None:
         """Let a datagram arrive now, at one router or at everybody who listens there."""
@@ -99,8 +117,8 @@ class Wire:
         return audience
 
 
-def _land(flight: Flight) -> None:
-    heard, audience, sender = flight
+def _land(landing: Landing) -> None:
+    heard, audience, sender = landing
     for router in audience:
         if router is not sender:
             router.hear(heard)

@@ -31,6 +31,7 @@ from vrrpkit.checks import (
 from vrrpkit.checks._attempt import attempt
 from vrrpkit.checks._events import Action, Event
 from vrrpkit.runtime import Driver, Seat
+from vrrpkit.runtime._feed import enlist
 from vrrpkit.trackers._finder import Finder
 from vrrpkit.tracking import Reading
 
@@ -66,6 +67,7 @@ class CheckTracker(Finder):
 
     Attributes:
         last: What the last check has found; None before the first.
+        wish: The weight that the target wished for itself when it was well last; None for the configured one.
 
     Raises:
         ConfigError: The name or the weight is not allowed.
@@ -85,6 +87,8 @@ class CheckTracker(Finder):
     ) -> None:
         super().__init__(name, weight=weight, reverse=reverse, driver=driver)
         self.last: CheckResult | None = None
+        self.wish: int | None = None
+        self._result_watchers: list[Callable[[], None]] | None = None  # servers of pools alone have one
         self._checker = checker
         self._machine = CheckSchedule(schedule or Schedule(), repair is not None, draw)
         self._repair: Repair = checker.check if repair is None else repair
@@ -123,6 +127,12 @@ class CheckTracker(Finder):
     def check_now(self) -> None:
         """Check now, or once more as soon as the running check has ended; nothing while paused."""
         self._post(CheckNow())
+
+    def watch_results(self, on_result: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_result` after every check, once `reading` and `wish` are as it made them; returns how to stop."""
+        if self._result_watchers is None:
+            self._result_watchers = []
+        return enlist(self._result_watchers, on_result)
 
     def pause(self, assume: Reading | None = None) -> None:
         """Check no more, and tell routers nothing new, until `resume()`."""
@@ -168,9 +178,13 @@ class CheckTracker(Finder):
         unwanted, self._unwanted, self._running = self._unwanted, False, None
         result = CheckResult(ok=False, detail="cancelled") if task.cancelled() else task.result()
         self._post(Stopped() if unwanted else ended(result))
+        for callback in tuple(self._result_watchers or ()):
+            callback()
 
     def _checked(self, result: CheckResult) -> Event:
         self.last = result
+        if result.ok:
+            self.wish = result.weight
         return Finished(result.ok)
 
     def _repaired(self, result: CheckResult) -> Event:
