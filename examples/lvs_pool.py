@@ -73,7 +73,8 @@ def make_pool(options: argparse.Namespace, config: PoolConfig, ipvs: IPVSManager
 
 def obey(pool: ServerPool, start: Callable[[Coroutine[None, None, int]], object]) -> None:
     """Carry out a command."""
-    match sys.stdin.readline().split():
+    line = sys.stdin.readline()
+    match line.split():
         case ["drain", name] if name in pool.members:
             start(pool.drain(name))
         case ["maintain", name] if name in pool.members:
@@ -82,7 +83,7 @@ def obey(pool: ServerPool, start: Callable[[Coroutine[None, None, int]], object]
             pool.end_maintenance(name)
         case ["show"]:
             print(json.dumps(pool.snapshot().to_dict(), indent=2), flush=True)
-        case []:  # there will be no more
+        case [] if not line:  # there will be no more
             asyncio.get_running_loop().remove_reader(sys.stdin)
         case words:
             print(f"not understood: {' '.join(words)}", file=sys.stderr)

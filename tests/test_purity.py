@@ -33,6 +33,7 @@ PURE_FILES = (
     "checks/_smtp_wire.py",
     "checks/_words.py",
     "lvs/_lookout.py",
+    "runtime/_stalls.py",
 )
 PURE_PACKAGES = ("packet", "election", "ipvs", "pool", "sync", "tracking")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
 
 from attrs import define, field
 
@@ -13,17 +16,32 @@ from vrrpkit.linux._announcer import DeviceAnnouncer
 from vrrpkit.linux._link import Link
 from vrrpkit.linux._links import LinkView, LinkWatcher, primary_address
 from vrrpkit.linux._member import Member
-from vrrpkit.runtime import Driver
+from vrrpkit.runtime import Driver, Seat
+from vrrpkit.runtime._backoff import Backoff, BackoffDue, Event, Failed, Succeeded, TryAgain
 
 __all__ = ["Devices"]
+
+log = logging.getLogger("vrrpkit.link")
+
+# The pauses before sockets are opened again that could not be: there were no file descriptors left, say.
+_FIRST_RETRY: Final = 1.0
+_LONGEST_RETRY: Final = 60.0
 
 
 @define(eq=False)
 class _Device:
     view: LinkView
     announcer: DeviceAnnouncer
+    retry: Seat[Event, TryAgain]
     unwatch: Callable[[], None] = field(init=False)
     claims: int = 0
+    complaint: str = ""
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        self.unwatch()
+        self.retry.leave()
+        self.announcer.close()
 
 
 @define(eq=False)
@@ -59,7 +77,13 @@ class Devices:
                 raise ConfigError(f"interface must exist, got {name!r}")
             announcer = DeviceAnnouncer(self._driver, name, gap=self._gap, netns=self._netns)
             announcer.follow(view)
-            device = self._devices[name] = _Device(view, announcer)
+            retry: Seat[Event, TryAgain] = self._driver.seat(
+                Backoff(_FIRST_RETRY, _LONGEST_RETRY),
+                partial(self._try_again, name),
+                tick=BackoffDue(),
+                leeway=lambda: 0.0,
+            )
+            device = self._devices[name] = _Device(view, announcer, retry)
             device.unwatch = self._watcher.watch(name, self._changed)
         device.claims += 1
 
@@ -69,8 +93,7 @@ class Devices:
         device.claims -= 1
         if not device.claims:
             del self._devices[name]
-            device.unwatch()
-            device.announcer.close()
+            device.close()
 
     def claim_virtual(self, addresses: Iterable[IPAddress]) -> None:
         """Never take these for a primary address."""
@@ -125,32 +148,52 @@ class Devices:
         for shared in self._links.values():
             shared.link.close()
         for device in self._devices.values():
-            device.unwatch()
-            device.announcer.close()
+            device.close()
         self._links.clear()
         self._devices.clear()
 
     def _changed(self, view: LinkView) -> None:
-        self._devices[view.name].view = view
-        self._devices[view.name].announcer.follow(view)
-        for shared in self._links.values():
-            if shared.link.interface == view.name:
-                self._follow_link(shared, view)
+        device = self._devices[view.name]
+        device.view = view
+        self._follow(device)
         for member in tuple(self._members):
             if view.name in member.devices:
                 self._review(member)
+
+    def _try_again(self, name: str, _action: TryAgain) -> None:
+        self._changed(self._devices[name].view)
+
+    def _follow(self, device: _Device) -> None:
+        """Let all that is on an interface follow it; what the kernel refuses is a fault, and asked for again."""
+        name = device.view.name
+        links = [shared for shared in self._links.values() if shared.link.interface == name]
+        try:
+            device.announcer.follow(device.view)
+            for shared in links:
+                self._follow_link(shared, device.view)
+        except OSError as error:
+            for shared in links:
+                shared.link.close()  # a link without sockets has no primary address: neither heard nor speaking
+            if str(error) != device.complaint:
+                log.warning("%s: cannot open sockets: %s", name, error)
+            device.complaint = str(error)
+            device.retry.post(Failed())
+            return
+        device.complaint = ""
+        whole = all(shared.link.primary_address == self._source(shared, device.view) for shared in links)
+        device.retry.post(Succeeded() if whole else Failed())
 
     def _refresh_sources(self) -> None:
         for shared in self._links.values():
             self._follow_link(shared, self._devices[shared.link.interface].view)
 
     def _follow_link(self, shared: _SharedLink, view: LinkView) -> None:
-        link, source = shared.link, shared.source
-        if source is None:
-            source = primary_address(view, link.family, self._virtual)
-        elif all(fact.address != source for fact in view.addresses):
-            source = None
-        link.follow(view, source)
+        shared.link.follow(view, self._source(shared, view))
+
+    def _source(self, shared: _SharedLink, view: LinkView) -> IPAddress | None:
+        if shared.source is None:
+            return primary_address(view, shared.link.family, self._virtual)
+        return shared.source if any(fact.address == shared.source for fact in view.addresses) else None
 
     def _review(self, member: Member) -> None:
         member.review([self._devices[name].view for name in sorted(member.devices)])

@@ -11,6 +11,7 @@ from vrrpkit.runtime._operable import Operable
 from vrrpkit.runtime._ports import AddressManager, Announcer, Clock, Receiver, Transport
 from vrrpkit.runtime._router import VirtualRouter, shut_down
 from vrrpkit.runtime._snapshot import RouterSnapshot
+from vrrpkit.runtime._stalls import Stalls
 
 __all__ = [
     "AddressManager",
@@ -31,6 +32,7 @@ __all__ = [
     "RouterGroup",
     "RouterSnapshot",
     "Seat",
+    "Stalls",
     "Transport",
     "VirtualRouter",
     "drive",

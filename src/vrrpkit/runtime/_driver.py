@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
@@ -10,8 +11,11 @@ from typing import Any, Final, Generic, TypeVar
 
 from vrrpkit.machine import Machine
 from vrrpkit.runtime._ports import Clock
+from vrrpkit.runtime._stalls import Stalls
 
 __all__ = ["Driver", "LoopClock", "Seat"]
+
+log = logging.getLogger("vrrpkit.driver")
 
 E = TypeVar("E")
 A = TypeVar("A")
@@ -61,9 +65,16 @@ class Driver:
 
     Actions are performed at once, so performing must never wait; what takes time belongs to a task of its own.
 
+    An alarm that rings half a second late or more is a stall: something blocked the event loop, or the process did not
+    get to run. Each one is logged and counted.
+
     Args:
         clock: The clock; the running event loop's when None.
         share_wakeups: Whether to do duties early by their leeway, so that many share a wake-up.
+
+    Attributes:
+        now: The time that every machine is told.
+        stalls: The stalls so far.
     """
 
     def __init__(self, clock: Clock | None = None, *, share_wakeups: bool = False) -> None:
@@ -74,8 +85,8 @@ class Driver:
         self._heap: list[tuple[float, int, Seat[Any, Any]]] = []
         self._serial = 0
         self._alarm = inf
-        #: The time that every machine is told.
         self.now: Final[Callable[[], float]] = self._clock.now
+        self.stalls: Final = Stalls()
 
     def seat(
         self,
@@ -136,6 +147,7 @@ class Driver:
         self._clock.wake_at(at - self._clock.lead if seat.leeway() is None else at)
 
     def _fire(self) -> None:
+        self._look_at_the_clock()
         self._alarm = -inf  # while seats tick, nobody needs to set it
         duties, judgements, soonest = self._due()
         for seat, deadline in duties:
@@ -149,6 +161,14 @@ class Driver:
             for seat in judgements:
                 self._shielded(seat.judge)
         self._set_alarm()
+
+    def _look_at_the_clock(self) -> None:
+        late = self.stalls.note(self._alarm, self.now())
+        if late is not None:
+            log.warning(
+                "the event loop did not run for %.1f s or more: something blocked it, or the process was not let run",
+                late,
+            )
 
     def _due(self) -> tuple[list[tuple[Seat[Any, Any], float]], list[Seat[Any, Any]], float]:
         """The duties that may be done now, the judgements that are due or imminent, and when the first of them is."""

@@ -48,7 +48,7 @@ class Gate:
         if known is None or known[0] is not advert or known[1] is not config:
             reason = screen(advert, config)
             if reason is not None:
-                self.reject(reason, event.source, f"{advert}")
+                self.reject(reason, event.source, advert)
                 return False
             form = advert.form if advert.has_form_choice else None
             known = self._known = (advert, config, form, differences(advert, config))
@@ -58,7 +58,7 @@ class Gate:
         if self._election.is_beating(advert.priority):
             counters.lower_priority_rcvd += 1
             self._on_loser(event)
-            self._complain("loser", event.source, f"is of lower priority, and it is Active too: {advert}")
+            self._complain("loser", event.source, "is of lower priority, and it is Active too", advert)
         form = known[2]
         if form is _PSEUDO_HEADER:
             counters.pseudo_header_checksums += 1
@@ -66,21 +66,22 @@ class Gate:
             counters.message_only_checksums += 1
         for kind in known[3]:
             counters.differences[kind] += 1
-            self._complain(kind, event.source, f"accepted, although it has {kind}: {advert}")
+            self._complain(kind, event.source, f"accepted, although it has {kind}", advert)
         return True
 
-    def reject(self, reason: Reject, source: IPAddress, detail: str) -> None:
+    def reject(self, reason: Reject, source: IPAddress, detail: str | Advertisement) -> None:
         """Count what was not accepted; say so once per source and reason."""
         self._counters.rejected[reason] += 1
-        self._complain(reason, source, f"rejected ({reason}): {detail}")
+        self._complain(reason, source, f"rejected ({reason})", detail)
 
     def forget_complaints(self) -> None:
         """The state is another one: what goes on being wrong is worth saying once more."""
         self._complaints.clear()
 
-    def _complain(self, kind: str, source: IPAddress, text: str) -> None:
+    def _complain(self, kind: str, source: IPAddress, text: str, detail: str | Advertisement) -> None:
+        # An advertisement is put into words only if it is told: that takes ten times as long as all the rest.
         if (kind, source) in self._complaints:
             return
         if len(self._complaints) < _REMEMBERED_COMPLAINTS:
             self._complaints.add((kind, source))
-            log.warning("%s: advertisement from %s %s", self._name, source, text)
+            log.warning("%s: advertisement from %s %s: %s", self._name, source, text, detail)

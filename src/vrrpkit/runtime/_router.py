@@ -216,6 +216,7 @@ class VirtualRouter(Operable[StateChanged]):
             standing=self.standing,
             details=details(self.tracks if self._group is None else self._group.all_tracks),
             group=None if self._group is None else self._group.name,
+            stalls=self._driver.stalls.count,
         )
 
     def post(self, event: Event) -> None:

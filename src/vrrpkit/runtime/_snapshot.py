@@ -53,6 +53,8 @@ class RouterSnapshot:
         standing: What the tracks make of its priority.
         details: Of each track by name, why the thing is as it is, in one line.
         group: The sync group that it belongs to; None if it is in none.
+        stalls: How often the event loop of all routers that share a clock stood still for half a second or more when
+            one of them had something to do.
     """
 
     name: str
@@ -74,6 +76,7 @@ class RouterSnapshot:
     standing: Standing
     details: Mapping[str, str]
     group: str | None
+    stalls: int
 
     @property
     def active_address(self) -> IPAddress | None:
@@ -125,6 +128,7 @@ class RouterSnapshot:
             "standing": self.standing.explanation,
             "tracks": [_track(one, self.details.get(one.track.name, "")) for one in self.standing.contributions],
             "counters": dict(self.counters.to_dict()),
+            "stalls": self.stalls,
         }
 
 
@@ -156,6 +160,7 @@ def take_snapshot(  # noqa: PLR0913 - everything that is in it
     standing: Standing,
     details: Mapping[str, str],
     group: str | None,
+    stalls: int,
 ) -> RouterSnapshot:
     """Put together what an election knows and what its router knows."""
     config, phase = election.config, election.phase
@@ -181,4 +186,5 @@ def take_snapshot(  # noqa: PLR0913 - everything that is in it
         standing=standing,
         details=details,
         group=group,
+        stalls=stalls,
     )
