@@ -34,6 +34,18 @@ PURE_FILES = (
     "checks/_words.py",
     "lvs/_lookout.py",
     "runtime/_stalls.py",
+    "testing/_arrows.py",
+    "testing/_code.py",
+    "testing/_flags.py",
+    "testing/_history.py",
+    "testing/_legend.py",
+    "testing/_mishaps.py",
+    "testing/_paint.py",
+    "testing/_picture.py",
+    "testing/_rows.py",
+    "testing/_svg.py",
+    "testing/_transcript.py",
+    "testing/_words.py",
 )
 PURE_PACKAGES = ("packet", "election", "ipvs", "pool", "sync", "tracking")
 

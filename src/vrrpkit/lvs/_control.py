@@ -131,7 +131,7 @@ class PoolControl(ABC):
             remove: Whether it leaves the pool then; otherwise it goes into maintenance.
 
         Returns:
-            How many connections it had when they were counted last: 0, unless there was not time enough.
+            How many connections it had when they were counted last; 0, unless there was not time enough.
 
         Raises:
             ConfigError: There is no such member, or the limit is out of its range.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import grp
 import logging
-from os import PathLike
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
@@ -42,7 +42,7 @@ def _group_number(group: str | int | None) -> int | None:
         raise ConfigError(f"group must be a group of this machine, got {group!r}") from None
 
 
-def _absolute(path: str | PathLike[str]) -> Path:
+def _absolute(path: str | os.PathLike[str]) -> Path:
     return Path(path).absolute()
 
 
