@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.benchmarks.table import machine
 
-NAMES = ("codec", "simulation", "failover", "scale", "scripts", "checkers")
+NAMES = ("codec", "simulation", "failover", "scale", "scripts", "checkers", "ipvs")
 
 if __name__ == "__main__":
     print(machine())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from attrs import evolve
 from hypothesis import strategies as st
 
 from vrrpkit.addresses import Family, IPAddress
@@ -29,7 +30,7 @@ from vrrpkit.ipvs import (
     table,
 )
 
-__all__ = ["daemons", "keys", "servers", "services", "tables", "timeouts"]
+__all__ = ["daemons", "keys", "servers", "services", "successors", "tables", "timeouts"]
 
 #: So few places that two tables have many in common.
 _NEAR: Final[dict[Family, st.SearchStrategy[IPAddress]]] = {
@@ -116,6 +117,19 @@ def tables(draw: st.DrawFn, *, schedulers: Iterable[str] = SCHEDULERS) -> Table:
     """A table of a few services, which often are those of another such table, too."""
     chosen = draw(st.lists(keys(near=True), max_size=5, unique=True))
     return table(draw(services(key, near=True, schedulers=schedulers)) for key in chosen)
+
+
+@st.composite
+def successors(draw: st.DrawFn, before: Table, *, schedulers: Iterable[str] = SCHEDULERS) -> Table:
+    """A table that another one may become: what stays is much the same."""
+    after: list[VirtualService] = []
+    for key, service in before.items():
+        kept = [server for server in service.servers if draw(st.booleans())]
+        weight = draw(st.integers(0, 3))
+        changed = [evolve(server, weight=weight) if draw(st.booleans()) else server for server in kept]
+        other = draw(services(key, near=True, schedulers=schedulers))
+        after += draw(st.sampled_from(((), (service,), (other,), (evolve(service, servers=changed),))))
+    return table(after)
 
 
 @st.composite

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
+import pytest
 from attrs import evolve
 from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.ipvs.strategies import tables
+from tests.ipvs.strategies import successors, tables
 from vrrpkit.ipvs import (
     AddServer,
     AddService,
@@ -43,6 +45,17 @@ def test_a_plan_makes_one_table_of_the_other(current: Table, desired: Table) -> 
     operations = plan(current, desired)
     assert carried_out(operations, current).table == desired
     assert plan(desired, desired) == ()
+
+
+@given(st.data(), tables())
+def test_a_plan_changes_only_what_is_not_as_it_should_be(data: st.DataObject, current: Table) -> None:
+    desired = data.draw(successors(current))
+    kernel = FakeServices(current)
+    for step in plan(current, desired):
+        before = kernel.table
+        assert kernel.carry_out(step) == 0
+        assert kernel.table != before
+    assert kernel.table == desired
 
 
 @given(tables(), tables())
@@ -107,6 +120,28 @@ def test_growth_comes_before_change_and_change_before_removal() -> None:
         RemoveServer(KEY, A),
         RemoveService(OTHER),
     )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scheduler": "rr"},
+        {"flags": SchedulerFlags.FLAG_1},
+        {"persistence": 61},
+        {"persistence_prefix": 24},
+        {"persistence_engine": None},
+        {"one_packet": True},
+    ],
+)
+def test_each_setting_is_set_in_place_and_servers_are_left_alone(settings: dict[str, Any]) -> None:
+    before = VirtualService(OTHER, persistence=60, persistence_engine="sip", servers=[A, B])
+    after = evolve(before, **settings)
+    assert plan(table([before]), table([after])) == (SetService(evolve(after, servers=())),)
+
+
+def test_servers_that_stay_are_left_alone() -> None:
+    before, after = VirtualService(KEY, servers=[A, B]), VirtualService(KEY, servers=[A, C])
+    assert plan(table([before]), table([after])) == (AddServer(KEY, C), RemoveServer(KEY, B))
 
 
 def test_a_service_whose_scheduler_builds_a_map_is_filled_first() -> None:

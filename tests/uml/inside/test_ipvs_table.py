@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from tests.ipvs.strategies import tables
+from tests.ipvs.strategies import successors, tables
 from tests.linux.support import LOOPS, namespace, run, without_capabilities
 from tests.uml.inside.balancing import ipvsadm, lines_of, restored, saved
 from vrrpkit.addresses import Family
@@ -41,9 +43,12 @@ from vrrpkit.ipvs import (
     Tunnel,
     TunnelKind,
     VirtualService,
+    plan,
     table,
 )
 from vrrpkit.linux import IPVSManager
+from vrrpkit.linux._ipvs_daemons import read_daemons, start_daemon, stop_daemon
+from vrrpkit.linux._ipvs_socket import IPVSSocket
 
 pytestmark = pytest.mark.uml
 
@@ -79,8 +84,10 @@ def shared() -> Iterator[str]:
 
 
 @FEW
-@given(tables(schedulers=HERE), tables(schedulers=HERE))
-def test_any_table_becomes_any_other(shared: str, before: Table, after: Table) -> None:
+@given(st.data(), tables(schedulers=HERE))
+def test_any_table_becomes_any_other(shared: str, data: st.DataObject, before: Table) -> None:
+    after = data.draw(tables(schedulers=HERE) | successors(before, schedulers=HERE))
+
     async def scenario() -> None:
         async with IPVSManager(netns=shared) as manager:
             await manager.reconcile(before.values())
@@ -237,7 +244,7 @@ def test_what_is_there_is_set_and_what_is_gone_is_fine(netns: str) -> None:
     async def scenario() -> None:
         async with IPVSManager(netns=netns) as manager:
             await manager.reconcile([hashed])
-            steps = await IPVSManager.plan(manager, [evolve(hashed, servers=[A, C])])
+            steps = await manager.plan([evolve(hashed, servers=[A, C])])
             await manager.apply(steps)
             await manager.apply(steps)
             assert await manager.current() == table([evolve(hashed, servers=[A, C])])
@@ -255,22 +262,31 @@ def test_what_is_there_is_set_and_what_is_gone_is_fine(netns: str) -> None:
     asyncio.run(scenario())
 
 
-def test_the_last_word_on_a_service_counts(netns: str) -> None:
-    mixed = VirtualService(WEB, scheduler="mh", servers=[A, B])
+def test_a_plan_can_be_carried_out_twice(netns: str) -> None:
+    hashed = VirtualService(WEB, scheduler="mh", servers=[A, B])
+    steps = plan({}, table([hashed]))
 
     async def scenario() -> None:
         async with IPVSManager(netns=netns) as manager:
             for _ in range(2):
-                await manager.apply(
-                    [
-                        AddService(VirtualService(WEB, scheduler="none")),
-                        AddServer(WEB, A),
-                        AddServer(WEB, B),
-                        *[step for step in await manager.plan([mixed]) if not isinstance(step, AddServer)],
-                    ]
-                )
-            await manager.reconcile([mixed])
-            assert await manager.current() == table([mixed])
+                await manager.apply(steps)
+                assert await manager.current() == table([hashed])
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_set_instead_is_refused(netns: str) -> None:
+    web, lost = VirtualService(WEB), VirtualService(WEB, scheduler="twos")
+
+    async def scenario() -> None:
+        async with IPVSManager(netns=netns) as manager:
+            await manager.reconcile([web])
+            with pytest.raises(ApplyError) as caught:
+                await manager.apply([AddServer(WEB, A), AddService(lost)])
+            assert [(refused.operation, refused.errno) for refused in caught.value.refused] == [
+                (AddService(lost), errno.ENOENT)
+            ]
+            assert await manager.current() == table([evolve(web, servers=[A])])
 
     asyncio.run(scenario())
 
@@ -387,6 +403,14 @@ def test_sync_daemons_start_change_and_stop(netns: str) -> None:
             assert await manager.daemons() == {}
 
     asyncio.run(scenario())
+
+
+def test_a_sync_daemon_that_has_hardly_begun_can_be_stopped(netns: str) -> None:
+    with closing(IPVSSocket(netns)) as ipvs:
+        for _ in range(20):
+            assert start_daemon(ipvs, SyncRole.BACKUP, SyncDaemon("eth0"))
+            assert stop_daemon(ipvs, SyncRole.BACKUP)
+            assert read_daemons(ipvs) == {}
 
 
 def test_a_sync_daemon_that_cannot_run_says_why(netns: str) -> None:
