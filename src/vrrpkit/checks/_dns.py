@@ -106,6 +106,7 @@ class DNSChecker:
             sock.connect(address)  # of a datagram socket; does not wait
             await loop.sock_sendall(sock, query)
             while True:
+                await asyncio.sleep(0)  # a flood of datagrams is there at once, and others want their turn
                 octets = await loop.sock_recv(sock, _LARGEST)
                 try:
                     reply = decode_reply(octets)

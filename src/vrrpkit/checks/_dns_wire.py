@@ -35,6 +35,9 @@ _INTERNET: Final = 1
 _POINTER: Final = 0xC0
 _LONGEST_NAME: Final = 255
 _LONGEST_LABEL: Final = 63
+# Labels and pointers in all names of a message. A thousand records with names of 32 labels need 33,000; without a bound
+# 64 KiB can be made to take 13 s.
+_MOST_STEPS: Final = 50_000
 
 
 class DNSError(Exception):
@@ -117,87 +120,103 @@ def _decode(octets: bytes) -> Reply:
     ident, flags, questions, answers, _authorities, _additional = _HEADER.unpack_from(octets)
     if not flags & _RESPONSE:
         raise DNSError("a question, not a reply")
+    names = _Names(octets)
     at, question = _HEADER.size, ("", 0)
     for _ in range(questions):
-        name, at = _name(octets, at)
+        name, at = names.read(at)
         question = (name, struct.unpack_from("!H", octets, at)[0])
         at += 4
     records = []
     for _ in range(answers):
-        record, at = _record(octets, at)
+        record, at = _record(names, at)
         records.append(record)
     return Reply(ident, bool(flags & _TRUNCATED), flags & 0xF, question, tuple(records))
 
 
-def _record(octets: bytes, at: int) -> tuple[Record, int]:
-    name, at = _name(octets, at)
+def _record(names: _Names, at: int) -> tuple[Record, int]:
+    octets = names.octets
+    name, at = names.read(at)
     type_, _class, _ttl, length = _RECORD.unpack_from(octets, at)
     at += _RECORD.size
     if at + length > len(octets):
         raise DNSError("a record beyond the message's end")
     show = _SHOWN.get(type_)
-    data = octets[at : at + length].hex() if show is None else show(octets, at, length)
+    data = octets[at : at + length].hex() if show is None else show(names, at, length)
     return Record(name, type_, data), at + length
 
 
-def _name(octets: bytes, at: int) -> tuple[str, int]:
-    """A name and where it ends; a pointer may only lead backwards, so there is no circle."""
-    labels: list[str] = []
-    end, limit, size = 0, at, 0
-    while True:
-        length = octets[at]
-        if length & _POINTER == _POINTER:
-            target = struct.unpack_from("!H", octets, at)[0] & 0x3FFF
-            end = end or at + 2
-            if target >= limit:
-                raise DNSError("a name that points forward")
-            at = limit = target
-        elif length & _POINTER:
-            raise DNSError("a label of an unknown kind")
-        else:
-            at += 1 + length
-            if not length:
-                return ".".join(labels), end or at
-            size += 1 + length
-            if size >= _LONGEST_NAME or at > len(octets):
-                raise DNSError("a name without an end")
-            labels.append(octets[at - length : at].decode("ascii", "backslashreplace").lower())
+class _Names:
+    """Reads the names in a message, as long as all of them together are no more work than an honest one's."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets: Final = octets
+        self._steps = 0
+
+    def read(self, at: int) -> tuple[str, int]:
+        """A name and where it ends; a pointer may only lead backwards, so there is no circle."""
+        octets = self.octets
+        labels: list[str] = []
+        end, limit, size = 0, at, 0
+        while True:
+            self._step()
+            length = octets[at]
+            if length & _POINTER == _POINTER:
+                target = struct.unpack_from("!H", octets, at)[0] & 0x3FFF
+                end = end or at + 2
+                if target >= limit:
+                    raise DNSError("a name that points forward")
+                at = limit = target
+            elif length & _POINTER:
+                raise DNSError("a label of an unknown kind")
+            else:
+                at += 1 + length
+                if not length:
+                    return ".".join(labels), end or at
+                size += 1 + length
+                if size >= _LONGEST_NAME or at > len(octets):
+                    raise DNSError("a name without an end")
+                labels.append(octets[at - length : at].decode("ascii", "backslashreplace").lower())
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise DNSError("a message that takes too long to read")
 
 
-def _exactly(octets: bytes, at: int, length: int, wanted: int) -> bytes:
+def _exactly(names: _Names, at: int, length: int, wanted: int) -> bytes:
     if length != wanted:
         raise DNSError("an address of another length")
-    return octets[at : at + length]
+    return names.octets[at : at + length]
 
 
-def _texts(octets: bytes, at: int, length: int) -> str:
-    texts, end = [], at + length
+def _texts(names: _Names, at: int, length: int) -> str:
+    octets, texts, end = names.octets, [], at + length
     while at < end:
         texts.append(octets[at + 1 : min(at + 1 + octets[at], end)].decode("utf-8", "backslashreplace"))
         at += 1 + octets[at]
     return " ".join(f'"{text}"' for text in texts)
 
 
-def _with_numbers(layout: str) -> Callable[[bytes, int, int], str]:
+def _with_numbers(layout: str) -> Callable[[_Names, int, int], str]:
     numbers = struct.Struct(layout)
 
-    def show(octets: bytes, at: int, _length: int) -> str:
-        shown = " ".join(map(str, numbers.unpack_from(octets, at)))
-        return f"{shown} {_name(octets, at + numbers.size)[0]}".strip()
+    def show(names: _Names, at: int, _length: int) -> str:
+        shown = " ".join(map(str, numbers.unpack_from(names.octets, at)))
+        return f"{shown} {names.read(at + numbers.size)[0]}".strip()
 
     return show
 
 
-def _authority(octets: bytes, at: int, _length: int) -> str:
-    server, at = _name(octets, at)
-    mailbox, at = _name(octets, at)
-    numbers = struct.unpack_from("!5I", octets, at)
+def _authority(names: _Names, at: int, _length: int) -> str:
+    server, at = names.read(at)
+    mailbox, at = names.read(at)
+    numbers = struct.unpack_from("!5I", names.octets, at)
     return f"{server} {mailbox} {' '.join(map(str, numbers))}"
 
 
-_SHOWN: Final[dict[int, Callable[[bytes, int, int], str]]] = {
-    TYPES["A"]: lambda octets, at, length: str(IPv4Address(_exactly(octets, at, length, 4))),
-    TYPES["AAAA"]: lambda octets, at, length: str(IPv6Address(_exactly(octets, at, length, 16))),
+_SHOWN: Final[dict[int, Callable[[_Names, int, int], str]]] = {
+    TYPES["A"]: lambda names, at, length: str(IPv4Address(_exactly(names, at, length, 4))),
+    TYPES["AAAA"]: lambda names, at, length: str(IPv6Address(_exactly(names, at, length, 16))),
     TYPES["NS"]: _with_numbers("!"),
     TYPES["CNAME"]: _with_numbers("!"),
     TYPES["PTR"]: _with_numbers("!"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -16,6 +17,7 @@ from vrrpkit.checks._http_homes import Version
 from vrrpkit.checks._http_target import check_authority
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._via import DIRECT, Via
+from vrrpkit.checks._words import discreet
 from vrrpkit.errors import ConfigError, Whole, check_count, check_flag
 
 __all__ = ["HTTPChecker"]
@@ -163,4 +165,11 @@ class HTTPChecker:
         clock = asyncio.get_running_loop().time
         started = clock()
         ok, detail = await self._probe()
-        return CheckResult(ok=ok, detail=detail, elapsed=clock() - started)
+        return CheckResult(ok=ok, detail=discreet(detail, self._secrets), elapsed=clock() - started)
+
+    @property
+    def _secrets(self) -> list[str | None]:
+        """What no answer may put into a log; of an Authorization header of one's own, what is behind its scheme."""
+        own = [value.rpartition(" ")[2] for name, value in self.headers.items() if name.lower() == "authorization"]
+        basic = None if self.user is None else b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return [self.password, self.token, basic, *own]

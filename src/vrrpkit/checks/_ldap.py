@@ -22,6 +22,7 @@ from vrrpkit.checks._sql import check_words
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
+from vrrpkit.checks._words import discreet
 from vrrpkit.errors import ConfigError, Whole
 
 __all__ = ["LDAPChecker"]
@@ -70,10 +71,11 @@ class LDAPChecker:
         started = clock()
         try:
             response = await self._bind()
+            ok = response.code == 0 or (self.user is None and response.code in _ANSWERS)
+            detail = "bound" if response.code == 0 else str(response)
         except (OSError, LineError, LDAPError) as error:
-            return CheckResult(ok=False, detail=trouble_in_words(error), elapsed=clock() - started)
-        ok = response.code == 0 or (self.user is None and response.code in _ANSWERS)
-        return CheckResult(ok=ok, detail="bound" if response.code == 0 else str(response), elapsed=clock() - started)
+            ok, detail = False, trouble_in_words(error)
+        return CheckResult(ok=ok, detail=discreet(detail, [self.password]), elapsed=clock() - started)
 
     async def _bind(self) -> BindResponse:
         with await self.via.connect(self.host, self.port) as sock:

@@ -17,6 +17,7 @@ from vrrpkit.checks._sql import check_settings, check_text, check_words, judge_v
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
+from vrrpkit.checks._words import discreet
 from vrrpkit.errors import ConfigError, InRange, Whole, check_flag
 
 __all__ = ["MySQLChecker"]
@@ -87,7 +88,7 @@ class MySQLChecker:
                 ok, detail = await self._ask(MySQLSession(Lines(sock)))
         except (OSError, LineError, MySQLError) as error:
             ok, detail = False, trouble_in_words(error)
-        return CheckResult(ok=ok, detail=detail, elapsed=clock() - started)
+        return CheckResult(ok=ok, detail=discreet(detail, [self.password]), elapsed=clock() - started)
 
     async def _ask(self, session: MySQLSession) -> tuple[bool, str]:
         try:

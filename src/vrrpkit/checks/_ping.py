@@ -66,8 +66,10 @@ class PingChecker:
             # Connected, so that of all echo replies to this machine only the target's come here.
             sock.connect(address)
             await loop.sock_sendall(sock, _request(family, nonce.ljust(self.size, b"\0")))
-            while not _is_reply(family, await loop.sock_recv(sock, _LARGEST), nonce):
-                pass
+            while True:
+                await asyncio.sleep(0)  # a flood of replies is there at once, and others want their turn
+                if _is_reply(family, await loop.sock_recv(sock, _LARGEST), nonce):
+                    return
 
     def _open(self, family: int) -> socket.socket:
         try:

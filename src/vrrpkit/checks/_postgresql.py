@@ -16,6 +16,7 @@ from vrrpkit.checks._sql import check_settings, check_text, check_words, judge_v
 from vrrpkit.checks._tls import TLS
 from vrrpkit.checks._tls_layer import Handshake, handshake_for
 from vrrpkit.checks._via import DIRECT, Via
+from vrrpkit.checks._words import discreet
 from vrrpkit.errors import ConfigError, Whole
 
 __all__ = ["PostgreSQLChecker"]
@@ -94,7 +95,7 @@ class PostgreSQLChecker:
                 ok, detail = await self._ask(PostgreSQLSession(Lines(sock)))
         except (OSError, LineError, PostgreSQLError) as error:
             ok, detail = False, trouble_in_words(error)
-        return CheckResult(ok=ok, detail=detail, elapsed=clock() - started)
+        return CheckResult(ok=ok, detail=discreet(detail, [self.password]), elapsed=clock() - started)
 
     async def _ask(self, session: PostgreSQLSession) -> tuple[bool, str]:
         if self._handshake is not None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["discreet", "printable"]
+
+_TELLING: Final = 8  # characters: who quotes may cut
 
 
 def printable(text: str, longest: int = 120) -> str:
@@ -10,3 +15,10 @@ def printable(text: str, longest: int = 120) -> str:
     line = " ".join(text[: 4 * longest].split())
     shown = "".join(character if character.isprintable() else "?" for character in line)
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def discreet(detail: str, secrets: Iterable[str | None]) -> str:
+    """The same, unless a server quotes the beginning of a secret in what it says."""
+    if any(secret and secret[:_TELLING] in detail for secret in secrets):
+        return "an answer that quotes the password"
+    return detail

@@ -66,8 +66,8 @@ class IPVSManager:
 
     Args:
         owns: Tells which services are this program's. All others are neither changed nor shown. Without it every
-            service of the network namespace is, and `reconcile()` removes those that are not named. It is called in
-            the thread.
+            service of the network namespace is, and `reconcile()` removes those that are not named. It may be
+            called in a thread.
         netns: The network namespace by name or path; None for the process's own.
     """
 

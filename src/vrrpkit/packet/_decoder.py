@@ -12,6 +12,7 @@ from vrrpkit.packet._codec import decode
 __all__ = ["Decoder"]
 
 _CAPACITY: Final = 8192
+_ROOM: Final = 1 << 20  # octets of payload; with its addresses each takes up to 25 octets of memory
 
 
 @define
@@ -20,11 +21,12 @@ class Decoder:
 
     An Active router sends the same octets again and again, so in the steady state this is one dictionary look-up.
     Everything that enters the verdict is in the key, and only good datagrams are remembered. When full it starts
-    afresh: 8,192 different advertisements are four times the virtual routers that two families have on eight links,
-    or somebody's flood.
+    afresh: 8,192 different advertisements, or 1 MiB of them, are four times the virtual routers that two families have
+    on eight links, or somebody's flood.
     """
 
     _seen: dict[tuple[bytes, bytes, bytes, int], Advertisement] = field(factory=dict, init=False)
+    _octets: int = field(default=0, init=False)
 
     def decode(self, datagram: Datagram) -> Advertisement:
         """Parse untrusted octets.
@@ -36,7 +38,9 @@ class Decoder:
         advert = self._seen.get(key)
         if advert is None:
             advert = decode(datagram)
-            if len(self._seen) >= _CAPACITY:
+            if len(self._seen) >= _CAPACITY or self._octets > _ROOM:
                 self._seen.clear()
+                self._octets = 0
             self._seen[key] = advert
+            self._octets += len(datagram.payload)
         return advert

@@ -79,7 +79,7 @@ class Gate:
         self._complaints.clear()
 
     def _complain(self, kind: str, source: IPAddress, text: str, detail: str | Advertisement) -> None:
-        # An advertisement is put into words only if it is told: that takes ten times as long as all the rest.
+        # An advertisement is put into words only if it is told: that can take three times as long as all the rest.
         if (kind, source) in self._complaints:
             return
         if len(self._complaints) < _REMEMBERED_COMPLAINTS:

@@ -1,0 +1,1 @@
+"""What docs/explanation/security.md claims, shown; what other tests show already is named there."""
