@@ -47,8 +47,8 @@ def text(kind: int, words: str) -> bytes:
 
 
 def number_of(octets: bytes) -> int:
-    """A number in host order of whatever size."""
-    return int.from_bytes(octets, sys.byteorder)
+    """A number in host order, of 8 octets at most."""
+    return int.from_bytes(octets[:8], sys.byteorder)
 
 
 def name_of(octets: bytes) -> str:
