@@ -300,17 +300,17 @@ def test_commands_are_commands() -> None:
 def test_the_latest_of_every_subject_is_kept_the_longest(caplog: pytest.LogCaptureFixture) -> None:
     waiting: Latest[str] = Latest(3, logging.getLogger("test"), "somebody")
     for number, subject in enumerate("abaac"):
-        waiting.add(subject, f"{subject}{number}")
+        waiting.keep(subject, f"{subject}{number}")
     kept = []
     while waiting:
         assert waiting.first
         kept.append(waiting.pop())
     assert (kept, waiting.dropped) == (["b1", "a3", "c4"], 2)
     for subject in "aab":
-        waiting.add(subject, subject)
+        waiting.keep(subject, subject)
     assert waiting.pop() == "a"
     for subject in "cd":
-        waiting.add(subject, subject)
+        waiting.keep(subject, subject)
     waiting.clear()
     assert (len(waiting), waiting.dropped) == (0, 6)
     assert caplog.messages == [

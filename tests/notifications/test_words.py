@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,15 @@ from hypothesis import strategies as st
 
 from tests.notifications.helpers import group, loser, moved, router
 from vrrpkit.election import Reason, State
-from vrrpkit.notifications import arguments, fifo_line, state_word
+from vrrpkit.notifications import (
+    FifoNotifier,
+    PoolFifoNotifier,
+    PoolScriptNotifier,
+    ScriptNotifier,
+    arguments,
+    fifo_line,
+    state_word,
+)
 from vrrpkit.runtime import Notice
 
 
@@ -112,3 +121,8 @@ def test_name_forges_no_line_and_breaks_none(name: str, make: Callable[[State, s
 
 def test_longest_line_stays_whole_in_a_pipe() -> None:
     assert len(fifo_line(loser("🏠" * 5000)).encode()) == 1056
+
+
+def test_notifiers_can_be_shown(tmp_path: Path) -> None:
+    notifiers = (ScriptNotifier(), FifoNotifier(tmp_path / "f"), PoolScriptNotifier(), PoolFifoNotifier(tmp_path / "p"))
+    assert [repr(one).partition("(")[0] for one in notifiers] == [type(one).__name__ for one in notifiers]

@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Latest(Generic[T]):
     """Items in order, of which the latest of every subject is kept the longest.
 
-    When there is no room, the oldest item is dropped that is not the latest of its subject; if every item is, the
-    oldest.
+    When there is no room, the oldest item is dropped that is not the latest of its subject, or no more than an offer;
+    if there is none such, the oldest of all.
 
     Args:
         room: How many may wait, at least 1.
@@ -37,7 +37,7 @@ class Latest(Generic[T]):
         self._count = 0
         self._items: OrderedDict[int, tuple[Hashable, T]] = OrderedDict()  # by number
         self._latest: dict[Hashable, int] = {}
-        self._obsolete: list[int] = []  # a heap of numbers, some of them gone
+        self._dispensable: list[int] = []  # a heap of numbers, some of them gone
 
     def __len__(self) -> int:
         """How many wait."""
@@ -48,24 +48,32 @@ class Latest(Generic[T]):
         """The one whose turn it is."""
         return self._items[next(iter(self._items))][1]
 
-    def add(self, subject: Hashable, item: T) -> None:
-        """Let one more wait."""
-        full = len(self._items) >= self._room
-        self._count += 1
+    def keep(self, subject: Hashable, item: T) -> None:
+        """Let one more wait, which makes obsolete what waits of its subject."""
+        full = self._is_full
         before = self._latest.get(subject)
         if before is not None:
-            heappush(self._obsolete, before)
-        self._items[self._count] = subject, item
-        self._latest[subject] = self._count
+            heappush(self._dispensable, before)
+        self._latest[subject] = self._append(subject, item)
         if full:
-            self._take(self._dispensable())
+            self._take(self._most_dispensable())
             self._drop(1)
+
+    def offer(self, subject: Hashable, item: T) -> None:
+        """Let one more wait if there is room; one that is offered again while it waits is one with it."""
+        if subject in self._latest:
+            return
+        if self._is_full:
+            self._drop(1)
+            return
+        self._latest[subject] = self._append(subject, item)
+        heappush(self._dispensable, self._count)
 
     def pop(self) -> T:
         """Take the first."""
         item = self._take(next(iter(self._items)))
         if not self._items:
-            self._obsolete.clear()
+            self._dispensable.clear()
             self._conclude()
         return item
 
@@ -74,12 +82,21 @@ class Latest(Generic[T]):
         self._drop(len(self._items))
         self._items.clear()
         self._latest.clear()
-        self._obsolete.clear()
+        self._dispensable.clear()
         self._conclude()
 
-    def _dispensable(self) -> int:
-        while self._obsolete:
-            number = heappop(self._obsolete)
+    @property
+    def _is_full(self) -> bool:
+        return len(self._items) >= self._room
+
+    def _append(self, subject: Hashable, item: T) -> int:
+        self._count += 1
+        self._items[self._count] = subject, item
+        return self._count
+
+    def _most_dispensable(self) -> int:
+        while self._dispensable:
+            number = heappop(self._dispensable)
             if number in self._items:
                 return number
         return next(iter(self._items))

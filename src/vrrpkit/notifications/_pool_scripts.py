@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,14 +9,13 @@ from typing import Final, Self
 
 from attrs import Factory, define, field, frozen
 
-from vrrpkit.commands import Command, run
+from vrrpkit.commands import Command
 from vrrpkit.errors import InRange, Whole, check_flag
 from vrrpkit.lvs import PoolNotice
 from vrrpkit.notifications._latest import Latest
 from vrrpkit.notifications._pool_words import PoolWord, PoolWords, pool_arguments, subject_of
-from vrrpkit.notifications._scripts import _check_command
+from vrrpkit.notifications._turns import Turns, check_command
 from vrrpkit.pool import MemberMoved
-from vrrpkit.runtime._router import see_through
 
 __all__ = ["MemberScripts", "PoolScriptNotifier"]
 
@@ -38,8 +36,8 @@ class MemberScripts:
         ConfigError: One is no command.
     """
 
-    up: Command | None = field(default=None, validator=_check_command)
-    down: Command | None = field(default=None, validator=_check_command)
+    up: Command | None = field(default=None, validator=check_command)
+    down: Command | None = field(default=None, validator=check_command)
 
     def of(self, word: PoolWord) -> Command | None:
         """The one for a word."""
@@ -77,31 +75,30 @@ class PoolScriptNotifier:
         timeout: Seconds, 0.01-86400, after which a command is ended.
         close_timeout: Seconds, 0-86400, that leaving the block may wait.
         backlog: How many notices may wait, 1-1000000.
-        run: How many commands were run, or tried to.
-        failed: How many of them could not be started, failed, or were ended.
 
     Raises:
         ConfigError: A value is out of its range.
     """
 
-    quorum_up: Command | None = field(default=None, validator=_check_command)
-    quorum_down: Command | None = field(default=None, validator=_check_command)
+    quorum_up: Command | None = field(default=None, validator=check_command)
+    quorum_down: Command | None = field(default=None, validator=check_command)
     members: Mapping[str, MemberScripts] = field(factory=dict)
-    notify: Command | None = field(default=None, validator=_check_command)
+    notify: Command | None = field(default=None, validator=check_command)
     initial: bool = field(default=False, validator=check_flag)
     timeout: float = field(default=30.0, validator=InRange(0.01, 86400, "seconds"))
     close_timeout: float = field(default=20.0, validator=InRange(0, 86400, "seconds"))
     backlog: int = field(default=1000, validator=Whole(1, 1_000_000))
-    run: int = field(default=0, init=False)
-    failed: int = field(default=0, init=False)
     _words: PoolWords = field(
         init=False, default=Factory(lambda self: PoolWords(initial=self.initial), takes_self=True)
     )
-    _waiting: Latest[tuple[Command, ...]] = field(
+    _waiting: Latest[tuple[PoolNotice, PoolWord]] = field(
         init=False, default=Factory(lambda self: Latest(self.backlog, log, _SUBJECT), takes_self=True)
     )
-    _open: bool = field(default=False, init=False)
-    _worker: asyncio.Task[None] | None = field(default=None, init=False)
+    _turns: Turns[tuple[PoolNotice, PoolWord]] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make what runs them."""
+        self._turns = Turns(self._waiting, self._to_run, self.timeout)
 
     async def __aenter__(self) -> Self:
         """Begin to take news.
@@ -109,25 +106,26 @@ class PoolScriptNotifier:
         Raises:
             RuntimeError: The block has been entered already.
         """
-        if self._open:
+        if self._turns.is_open:
             raise RuntimeError("a PoolScriptNotifier cannot be entered twice at a time")
-        self._open = True
+        self._turns.is_open = True
         return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Run what has been told before, within the time there is; leave no process behind."""
-        self._open = False
-        worker = self._worker
-        if worker is None:
-            return
-        try:
-            await asyncio.wait({worker}, timeout=self.close_timeout)
-        finally:
-            worker.cancel()
-            self._waiting.clear()
-            await see_through(_end_of(worker))
+        await self._turns.close(self.close_timeout)
+
+    @property
+    def run(self) -> int:
+        """How many commands were run, or tried to."""
+        return self._turns.run
+
+    @property
+    def failed(self) -> int:
+        """How many of them could not be started, failed, or were ended."""
+        return self._turns.failed
 
     @property
     def dropped(self) -> int:
@@ -140,14 +138,15 @@ class PoolScriptNotifier:
         Raises:
             RuntimeError: The block has not been entered, or has been left.
         """
-        if not self._open:
+        if not self._turns.is_open:
             raise RuntimeError(f"PoolScriptNotifier is not open, so no script runs for {notice.name}: {notice.news}")
         word = self._words.to_tell(notice)
-        commands = () if word is None else self._commands(notice, word)
-        if commands:
-            self._waiting.add(subject_of(notice), commands)
-            if self._worker is None:
-                self._worker = asyncio.get_running_loop().create_task(self._work())
+        if word is not None and self._commands(notice, word):
+            self._waiting.keep(subject_of(notice), (notice, word))
+            self._turns.start()
+
+    def _to_run(self, told: tuple[PoolNotice, PoolWord]) -> tuple[str, tuple[Command, ...]]:
+        return " ".join(pool_arguments(told[0])), self._commands(*told)
 
     def _commands(self, notice: PoolNotice, word: PoolWord) -> tuple[Command, ...]:
         """What to run, in order."""
@@ -158,33 +157,3 @@ class PoolScriptNotifier:
             own = self.quorum_up if word == "UP" else self.quorum_down
         both = own, None if self.notify is None else self.notify.with_arguments(*pool_arguments(notice))
         return tuple(command for command in both if command is not None)
-
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                for command in self._waiting.pop():
-                    await self._run(command)
-        finally:
-            self._worker = None
-
-    async def _run(self, command: Command) -> None:
-        self.run += 1
-        try:
-            outcome = await run(command, timeout=self.timeout)
-        except asyncio.CancelledError:
-            self.failed += 1
-            log.warning("%s: %s: ended, no time is left", _SUBJECT, command)
-            raise
-        except Exception:  # a defect must not keep what follows from being told
-            self.failed += 1
-            log.exception("%s: %s could not be run", _SUBJECT, command)
-            return
-        if outcome.ok:
-            log.debug("%s: %s: %s", _SUBJECT, command, outcome.detail)
-        else:
-            self.failed += 1
-            log.warning("%s: %s: %s", _SUBJECT, command, outcome.detail)
-
-
-async def _end_of(task: asyncio.Task[None]) -> None:
-    await asyncio.wait({task})

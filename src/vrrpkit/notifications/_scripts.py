@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from types import TracebackType
-from typing import Final, Self, assert_never
+from typing import Self, assert_never
 
-from attrs import Attribute, Factory, define, field
+from attrs import Factory, define, field
 
-from vrrpkit.commands import Command, run
+from vrrpkit.commands import Command
 from vrrpkit.election import StateChanged
-from vrrpkit.errors import ConfigError, InRange, Whole
+from vrrpkit.errors import InRange, Whole
 from vrrpkit.notifications._backlog import Backlog
+from vrrpkit.notifications._turns import Turns, check_command
 from vrrpkit.notifications._words import Word, arguments, state_word
 from vrrpkit.runtime import LoserHeard, Notice, PriorityMoved
-from vrrpkit.runtime._router import see_through
 from vrrpkit.sync import GroupChanged
 
 __all__ = ["ScriptNotifier"]
 
 log = logging.getLogger("vrrpkit.notify")
-
-_SUBJECT: Final = "notification scripts"
-
-
-def _check_command(_instance: object, attribute: Attribute[Command | None], value: Command | None) -> None:
-    given: object = value
-    if given is not None and not isinstance(given, Command):
-        raise ConfigError(f"{attribute.name} must be a Command or None, got {value!r}")
 
 
 @define(kw_only=True, eq=False)
@@ -68,30 +59,29 @@ class ScriptNotifier:
         timeout: Seconds, 0.01-86400, after which a command is ended.
         close_timeout: Seconds, 0-86400, that leaving the block may wait.
         backlog: How many notices may wait, 1-1000000.
-        run: How many commands were run, or tried to.
-        failed: How many of them could not be started, failed, or were ended.
 
     Raises:
         ConfigError: A value is out of its range.
     """
 
-    notify_master: Command | None = field(default=None, validator=_check_command)
-    notify_backup: Command | None = field(default=None, validator=_check_command)
-    notify_fault: Command | None = field(default=None, validator=_check_command)
-    notify_stop: Command | None = field(default=None, validator=_check_command)
-    notify_deleted: Command | None = field(default=None, validator=_check_command)
-    notify: Command | None = field(default=None, validator=_check_command)
-    notify_master_rx_lower_pri: Command | None = field(default=None, validator=_check_command)
+    notify_master: Command | None = field(default=None, validator=check_command)
+    notify_backup: Command | None = field(default=None, validator=check_command)
+    notify_fault: Command | None = field(default=None, validator=check_command)
+    notify_stop: Command | None = field(default=None, validator=check_command)
+    notify_deleted: Command | None = field(default=None, validator=check_command)
+    notify: Command | None = field(default=None, validator=check_command)
+    notify_master_rx_lower_pri: Command | None = field(default=None, validator=check_command)
     timeout: float = field(default=30.0, validator=InRange(0.01, 86400, "seconds"))
     close_timeout: float = field(default=20.0, validator=InRange(0, 86400, "seconds"))
     backlog: int = field(default=1000, validator=Whole(1, 1_000_000))
-    run: int = field(default=0, init=False)
-    failed: int = field(default=0, init=False)
     _waiting: Backlog = field(
-        init=False, default=Factory(lambda self: Backlog(self.backlog, log, _SUBJECT), takes_self=True)
+        init=False, default=Factory(lambda self: Backlog(self.backlog, log, "notification scripts"), takes_self=True)
     )
-    _open: bool = field(default=False, init=False)
-    _worker: asyncio.Task[None] | None = field(default=None, init=False)
+    _turns: Turns[Notice] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make what runs them."""
+        self._turns = Turns(self._waiting, self._commands, self.timeout)
 
     async def __aenter__(self) -> Self:
         """Begin to take news.
@@ -99,25 +89,26 @@ class ScriptNotifier:
         Raises:
             RuntimeError: The block has been entered already.
         """
-        if self._open:
+        if self._turns.is_open:
             raise RuntimeError("a ScriptNotifier cannot be entered twice at a time")
-        self._open = True
+        self._turns.is_open = True
         return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Run what has been told before, within the time there is; leave no process behind."""
-        self._open = False
-        worker = self._worker
-        if worker is None:
-            return
-        try:
-            await asyncio.wait({worker}, timeout=self.close_timeout)
-        finally:
-            worker.cancel()
-            self._waiting.clear()
-            await see_through(_end_of(worker))
+        await self._turns.close(self.close_timeout)
+
+    @property
+    def run(self) -> int:
+        """How many commands were run, or tried to."""
+        return self._turns.run
+
+    @property
+    def failed(self) -> int:
+        """How many of them could not be started, failed, or were ended."""
+        return self._turns.failed
 
     @property
     def dropped(self) -> int:
@@ -130,48 +121,17 @@ class ScriptNotifier:
         Raises:
             RuntimeError: The block has not been entered, or has been left.
         """
-        if not self._open:
+        if not self._turns.is_open:
             raise RuntimeError(f"ScriptNotifier is not open, so no script runs for {notice.name}: {notice.news}")
         if isinstance(notice.news, PriorityMoved):
             return
         if isinstance(notice.news, LoserHeard) and self.notify_master_rx_lower_pri is None:
             return
         self._waiting.add(notice)
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        self._turns.start()
 
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                await self._run_all(self._waiting.pop())
-        finally:
-            self._worker = None
-
-    async def _run_all(self, notice: Notice) -> None:
-        subject = " ".join(arguments(notice)[:3])
-        try:
-            for command in self._commands(notice):
-                await self._run(subject, command)
-        except Exception:  # a defect must not keep what follows from being told
-            self.failed += 1
-            log.exception("%s: its commands could not be run", subject)
-
-    async def _run(self, subject: str, command: Command) -> None:
-        self.run += 1
-        try:
-            outcome = await run(command, timeout=self.timeout)
-        except asyncio.CancelledError:
-            self.failed += 1
-            log.warning("%s: %s: ended, no time is left", subject, command)
-            raise
-        if outcome.ok:
-            log.debug("%s: %s: %s", subject, command, outcome.detail)
-        else:
-            self.failed += 1
-            log.warning("%s: %s: %s", subject, command, outcome.detail)
-
-    def _commands(self, notice: Notice) -> tuple[Command, ...]:
-        """What to run, in order."""
+    def _commands(self, notice: Notice) -> tuple[str, tuple[Command, ...]]:
+        """Whose news they are, for logs, and what to run, in order."""
         match notice.news:
             case StateChanged() | GroupChanged():
                 own = self._by_word(state_word(notice.news))
@@ -183,7 +143,7 @@ class ScriptNotifier:
                 both = None, None
             case unreachable:
                 assert_never(unreachable)
-        return tuple(command for command in both if command is not None)
+        return " ".join(arguments(notice)[:3]), tuple(command for command in both if command is not None)
 
     def _by_word(self, word: Word) -> Command | None:
         """The command for a state alone."""
@@ -200,7 +160,3 @@ class ScriptNotifier:
                 return self.notify_deleted
             case _:
                 return None
-
-
-async def _end_of(task: asyncio.Task[None]) -> None:
-    await asyncio.wait({task})
