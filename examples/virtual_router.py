@@ -44,6 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--peer", action="append", default=[], help="unicast to this peer, not multicast")
     parser.add_argument("--checksum", choices=[form.value for form in ChecksumForm], default="pseudo-header")
     parser.add_argument("--no-link-local-first", action="store_true", help="IPv6: as keepalived's default")
+    parser.add_argument("--virtual-mac", action="store_true", help="the addresses at 00:00:5e:00:01:VRID (02 for IPv6)")
     parser.add_argument("--netns", help="network namespace, the first router's for all")
     return parser.parse_args(arguments)
 
@@ -66,7 +67,9 @@ async def add(node: Node, options: argparse.Namespace) -> VirtualRouter:
         link_local_first=not options.no_link_local_first,
     )
     placements = [Placement(address=text) for text in options.address]
-    return await node.add_router(options.interface, config, placements=placements, peers=options.peer)
+    return await node.add_router(
+        options.interface, config, placements=placements, peers=options.peer, virtual_mac=options.virtual_mac
+    )
 
 
 async def report(router: VirtualRouter) -> None:

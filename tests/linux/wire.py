@@ -95,16 +95,16 @@ class Wire:
 
 
 @contextmanager
-def wire_of(netns: str) -> Iterator[Wire]:
-    """The wire behind `eth0` of a namespace."""
-    packets = in_netns(netns, _open)
+def wire_of(netns: str, end: str = "peer0") -> Iterator[Wire]:
+    """The wire behind `eth0` of a namespace, or what arrives at another interface."""
+    packets = in_netns(netns, lambda: _open(end))
     with packets:
         yield Wire(packets)
 
 
-def _open() -> socket.socket:
+def _open(end: str) -> socket.socket:
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(3))
-    packets.bind(("peer0", 3))
+    packets.bind((end, 3))
     return packets
 
 

@@ -68,13 +68,14 @@ _FILTER: Final = (
 
 @frozen
 class SeenAdvert:
-    """An advertisement, and which node's port it came in by."""
+    """An advertisement, which node's port it came in by, and the MAC address it came from."""
 
     at: float
     node: str
     source: IPAddress
     destination: IPAddress
     advert: Advertisement
+    mac: bytes = b""
 
     def __str__(self) -> str:
         return f"{self.node} ({self.source}) vrid {self.advert.vrid} priority {self.advert.priority}"
@@ -205,7 +206,7 @@ def _read(frame: bytes, node: str, at: float) -> Seen | None:
         return SeenAnnouncement(at, node, frame[6:12], IPv6Address(packet[48:64])) if unsolicited else None
     datagram = _ipv4_datagram(packet) if ethertype == _ETHERTYPE_IPV4 else _ipv6_datagram(packet)
     try:
-        return SeenAdvert(at, node, datagram.source, datagram.destination, decode(datagram))
+        return SeenAdvert(at, node, datagram.source, datagram.destination, decode(datagram), frame[6:12])
     except PacketError as error:
         return Garbage(at, node, f"{error}: {datagram}")
 

@@ -228,6 +228,7 @@ class RouterSpec:
         peers: Unicast peers; none for multicast.
         checksum: The form to send in version 3 over IPv4; keepalived before 2.2.8 has only `pseudo-header`.
         link_local_first: Whether an IPv6 list has to begin with a link-local address; keepalived does not ask.
+        virtual_mac: Whether the addresses live at the virtual router's MAC address.
     """
 
     interface: str = "eth0"
@@ -242,6 +243,7 @@ class RouterSpec:
     peers: tuple[IPAddress, ...] = ()
     checksum: str = "pseudo-header"
     link_local_first: bool = True
+    virtual_mac: bool = False
 
     @property
     def plain_addresses(self) -> frozenset[IPAddress]:
@@ -431,6 +433,8 @@ def _options(spec: RouterSpec) -> Iterator[str]:
         yield from ("--checksum", spec.checksum)
     if not spec.link_local_first:
         yield "--no-link-local-first"
+    if spec.virtual_mac:
+        yield "--virtual-mac"
 
 
 @define(eq=False)
@@ -484,6 +488,8 @@ def _instance(spec: RouterSpec, node: Node) -> str:
         "garp_master_delay 1",
         _block("virtual_ipaddress", *spec.addresses),
     ]
+    if spec.virtual_mac:
+        lines.append("use_vmac")
     if not spec.preempt:
         lines.append("nopreempt")
     if spec.preempt_delay:
@@ -521,7 +527,7 @@ class Client(threading.Thread):
     def __init__(self, home: Node, nodes: Sequence[Node]) -> None:
         """Ask from one node; the others answer."""
         super().__init__(name="client", daemon=True)
-        self._home, self._nodes = home, nodes
+        self.home, self._nodes = home, nodes
         self._selector = selectors.DefaultSelector()
         self._closing, self._close = socket.socketpair()
         self._selector.register(self._closing, selectors.EVENT_READ, None)
@@ -535,7 +541,7 @@ class Client(threading.Thread):
             sock.setsockopt(*_freebind(address), 1)
             sock.bind((str(address), _ECHO_PORT))
             self._selector.register(sock, selectors.EVENT_READ, node.name.encode())
-        sock = self._home.within(lambda: _udp_socket(address))
+        sock = self.home.within(lambda: _udp_socket(address))
         sock.connect((str(address), _ECHO_PORT))
         self._selector.register(sock, selectors.EVENT_READ, address)
         self._asking[address] = sock

@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-from vrrpkit.addresses import Family, IPAddress
+from vrrpkit.addresses import Family, IPAddress, MACAddress
 from vrrpkit.errors import ConfigError
 from vrrpkit.linux._announcer import DeviceAnnouncer
 from vrrpkit.linux._link import Link
@@ -105,8 +105,10 @@ class Devices:
         self._virtual.subtract(addresses)
         self._virtual = +self._virtual
 
-    def claim_link(self, interface: str, family: Family, source: IPAddress | None) -> Link:
-        """The sockets of a claimed interface.
+    def claim_link(
+        self, interface: str, family: Family, source: IPAddress | None, *, only_from: MACAddress | None = None
+    ) -> Link:
+        """The sockets of a claimed interface; of a virtual router's own one hear only its MAC address.
 
         Raises:
             PermissionError: Without CAP_NET_RAW.
@@ -114,7 +116,7 @@ class Devices:
         key = (interface, family, source)
         shared = self._links.get(key)
         if shared is None:
-            link = Link(self._driver, interface, family, self._netns)
+            link = Link(self._driver, interface, family, self._netns, only_from=only_from)
             shared = _SharedLink(link, source)
             self._follow_link(shared, self._devices[interface].view)
             self._links[key] = shared
@@ -138,6 +140,11 @@ class Devices:
         """Tell a router about its interfaces, now and whenever they change."""
         self._members[member] = None
         self._review(member)
+
+    def review(self, member: Member) -> None:
+        """Tell a followed router what has changed."""
+        if member in self._members:
+            self._review(member)
 
     def unfollow(self, member: Member) -> None:
         """Stop telling it."""

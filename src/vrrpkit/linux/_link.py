@@ -9,12 +9,20 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Final
 
-from vrrpkit.addresses import Family, IPAddress, vrrp_group
+from vrrpkit.addresses import Family, IPAddress, MACAddress, vrrp_group
 from vrrpkit.errors import ConfigError
+from vrrpkit.linux._frame import multicast_frame
 from vrrpkit.linux._links import LinkView
 from vrrpkit.linux._netns import in_netns
 from vrrpkit.linux._reader import Reader
-from vrrpkit.linux._sockets import SocketAddress, open_receiver, open_sender, set_vrids, socket_address
+from vrrpkit.linux._sockets import (
+    SocketAddress,
+    open_framer,
+    open_receiver,
+    open_sender,
+    set_vrids,
+    socket_address,
+)
 from vrrpkit.packet import Advertisement, Datagram, encode
 from vrrpkit.runtime import Driver, Receiver
 
@@ -38,17 +46,27 @@ class Link:
         interface: The interface's name.
         family: Whose messages.
         netns: The network namespace by name or path; None for the process's own.
+        only_from: Hear only what was sent from this MAC address.
 
     Attributes:
         interface: The interface's name.
         family: Whose messages.
     """
 
-    def __init__(self, driver: Driver, interface: str, family: Family, netns: str | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        interface: str,
+        family: Family,
+        netns: str | None = None,
+        *,
+        only_from: MACAddress | None = None,
+    ) -> None:
         self.interface: Final = interface
         self.family: Final = family
         self._driver = driver
         self._netns = netns
+        self._only_from = only_from
         self._loop = asyncio.get_running_loop()
         self._ports: dict[int, LinkPort] = {}
         self._listeners: list[Callable[[Datagram], None]] = []
@@ -58,6 +76,7 @@ class Link:
         self._receiver: socket.socket | None = None
         self._reader: Reader | None = None
         self._sender: socket.socket | None = None
+        self._framer: socket.socket | None = None
         self._read_at = 0.0
         self._resting: asyncio.TimerHandle | None = None
 
@@ -92,13 +111,21 @@ class Link:
         if source != self._source or self._sender is None:
             self._open_sender(source)
 
-    def port(self, vrid: int, peers: Collection[IPAddress] = (), *, check_source: bool = True) -> LinkPort:
+    def port(
+        self,
+        vrid: int,
+        peers: Collection[IPAddress] = (),
+        *,
+        check_source: bool = True,
+        mac: MACAddress | None = None,
+    ) -> LinkPort:
         """A transport for one virtual router on this link.
 
         Args:
             vrid: Its identifier; one router of a VRID on a link.
             peers: Unicast peers; none for multicast.
             check_source: Whether to listen only to `peers`, when there are any.
+            mac: The MAC address that multicast is sent from; the interface's own when None.
 
         Raises:
             ConfigError: The VRID is taken, or a peer is of the other family.
@@ -108,7 +135,7 @@ class Link:
         for peer in peers:
             if peer.version != self.family:
                 raise ConfigError(f"peers must be {self.family.name} addresses, got {peer}")
-        return LinkPort(self, vrid, tuple(peers), check_source=check_source)
+        return LinkPort(self, vrid, tuple(peers), check_source=check_source, mac=mac)
 
     def listen(self, listener: Callable[[Datagram], None]) -> Callable[[], None]:
         """Hear every VRRP message on the link, of any VRID, undecoded; for monitors. Returns how to stop."""
@@ -153,6 +180,18 @@ class Link:
                 failure = error
         if failure is not None:
             raise failure
+
+    def transmit_frame(self, frame: bytes) -> None:
+        """Send a whole frame.
+
+        Raises:
+            OSError: It did not leave.
+        """
+        if self._sender is None or not self._up:
+            raise OSError(errno.ENETDOWN, f"{self.interface} is down")
+        if self._framer is None:
+            self._framer = in_netns(self._netns, lambda: open_framer(self.interface))
+        self._framer.send(frame)
 
     def _open_receiver(self, index: int) -> None:
         receiver = in_netns(self._netns, lambda: open_receiver(self.interface, index, self.family))
@@ -208,12 +247,15 @@ class Link:
             self._receiver.close()
         if self._sender is not None:
             self._sender.close()
-        self._index = self._source = self._receiver = self._reader = self._sender = None
+        if self._framer is not None:
+            self._framer.close()
+        self._index = self._source = self._receiver = self._reader = self._sender = self._framer = None
 
     def _changed(self) -> None:
         if self._receiver is not None and self._reader is not None:
             self._reader.forget()
-            set_vrids(self._receiver, self.family, None if self._listeners else self._ports.keys())
+            vrids = None if self._listeners else self._ports.keys()
+            set_vrids(self._receiver, self.family, vrids, self._only_from)
 
 
 class LinkPort:
@@ -223,12 +265,16 @@ class LinkPort:
         vrid: The virtual router's identifier.
     """
 
-    def __init__(self, link: Link, vrid: int, peers: tuple[IPAddress, ...], *, check_source: bool) -> None:
+    def __init__(
+        self, link: Link, vrid: int, peers: tuple[IPAddress, ...], *, check_source: bool, mac: MACAddress | None
+    ) -> None:
         """See `Link.port()`."""
         self.vrid: Final = vrid
         self._link = link
+        self._ears = [link]
         self._peers = peers
         self._check_source = check_source
+        self._mac = None if peers else mac
         self._receiver: Receiver | None = None
         self._said: tuple[Advertisement, IPAddress, list[tuple[bytes, SocketAddress]]] | None = None
 
@@ -244,14 +290,20 @@ class LinkPort:
             raise RuntimeError(f"the port for VRID {self.vrid} is not open")
         return self._receiver
 
+    def hear_on(self, link: Link) -> None:
+        """Hear what comes in on another link, too; before it is opened."""
+        self._ears.append(link)
+
     def open(self, receiver: Receiver) -> None:
         """Begin to deliver."""
         self._receiver = receiver
-        self._link.register(self)
+        for link in self._ears:
+            link.register(self)
 
     def close(self) -> None:
         """Stop delivering."""
-        self._link.unregister(self)
+        for link in self._ears:
+            link.unregister(self)
 
     def refuses(self, source: IPAddress, destination: IPAddress) -> str | None:
         """Multicast routers hear multicast, unicast routers their peers."""
@@ -271,7 +323,11 @@ class LinkPort:
         source = link.primary_address
         if said is None or said[0] is not advert or said[1] is not source:
             said = self._said = self._encode(advert, source)
-        link.transmit(said[2])
+        if self._mac is None:
+            link.transmit(said[2])
+        else:
+            for frame, _destination in said[2]:
+                link.transmit_frame(frame)
 
     def _encode(
         self, advert: Advertisement, source: IPAddress | None
@@ -280,12 +336,9 @@ class LinkPort:
         link = self._link
         if source is None or link.index is None:
             raise OSError(errno.EADDRNOTAVAIL, f"{link.interface} has no address to send from")
-        destinations = self._peers or (vrrp_group(link.family),)
-        messages = [
-            (
-                encode(advert, source=source, destination=destination).payload,
-                socket_address(destination, link.index),
-            )
-            for destination in destinations
-        ]
+        messages: list[tuple[bytes, SocketAddress]] = []
+        for destination in self._peers or (vrrp_group(link.family),):
+            datagram = encode(advert, source=source, destination=destination)
+            octets = datagram.payload if self._mac is None else multicast_frame(self._mac, datagram)
+            messages.append((octets, socket_address(destination, link.index)))
         return advert, source, messages

@@ -43,6 +43,15 @@ class LinkTable:
         link = self._links.get(index)
         return "" if link is None else link.name
 
+    def link(self, name: str) -> LinkFact | None:
+        """The link of this name, if there is one."""
+        index = self._indexes.get(name)
+        return None if index is None else self._links[index]
+
+    def links(self) -> tuple[LinkFact, ...]:
+        """All links."""
+        return tuple(self._links.values())
+
     def follows(self, index: int) -> bool:
         """Whether this link's addresses are kept."""
         return index in self._addresses

@@ -86,6 +86,14 @@ class LinkWatcher:
         index = self._table.index(name)
         return find_link(self._requests, name) if index is None else index
 
+    def link(self, name: str) -> LinkFact | None:
+        """The link of this name, by the news so far."""
+        return self._table.link(name)
+
+    def links(self) -> tuple[LinkFact, ...]:
+        """All links, by the news so far."""
+        return self._table.links()
+
     def find(self, name: str, address: IPAddress) -> list[AddressFact]:
         """An address on the link of a watched name: nothing, or once for each prefix length it has there."""
         index = self._table.index(name)

@@ -10,6 +10,7 @@ from vrrpkit.addresses import IPAddress
 from vrrpkit.election import FaultCleared, FaultRaised, PrimaryAddressChanged
 from vrrpkit.linux._link import Link
 from vrrpkit.linux._links import LinkView
+from vrrpkit.linux._virtual_device import VirtualDevice
 from vrrpkit.runtime import VirtualRouter
 
 __all__ = ["Member", "link_causes"]
@@ -36,12 +37,14 @@ class Member:
         link: Where its advertisements go.
         devices: Every interface it depends on.
         close: Undoes what was opened for it.
+        virtual: What carries its MAC address, if it has one of its own.
     """
 
     router: VirtualRouter
     link: Link
     devices: frozenset[str]
     close: Callable[[], None]
+    virtual: VirtualDevice | None = None
     _causes: frozenset[str] = field(factory=frozenset, init=False)
     _source: IPAddress | None = field(default=None, init=False)
 
@@ -49,6 +52,8 @@ class Member:
         """Tell the router what has changed on its interfaces."""
         source = self.link.primary_address
         causes = link_causes(views, self.link.interface, source)
+        if self.virtual is not None:
+            causes |= self.virtual.causes
         for cause in sorted(causes - self._causes):
             self.router.post(FaultRaised(cause))
         if source is not None and source != self._source:

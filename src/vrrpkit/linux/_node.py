@@ -17,8 +17,13 @@ from vrrpkit.linux._addresses import AddressKeeper, NetlinkAddressManager, Place
 from vrrpkit.linux._announcer import RouterAnnouncer
 from vrrpkit.linux._clock import TimerClock
 from vrrpkit.linux._devices import Devices
+from vrrpkit.linux._link import LinkPort
 from vrrpkit.linux._links import LinkWatcher
+from vrrpkit.linux._macvlan import Plan
 from vrrpkit.linux._member import Member
+from vrrpkit.linux._virtual_addresses import VirtualAddressManager
+from vrrpkit.linux._virtual_device import VirtualDevice
+from vrrpkit.linux._virtual_devices import VirtualDevices
 from vrrpkit.packet import Datagram
 from vrrpkit.runtime import Driver, Notifier, RouterGroup, VirtualRouter, shut_down
 from vrrpkit.runtime._router import see_through
@@ -74,6 +79,7 @@ class Node:
             stack.callback(self._keeper.close)
             self._devices = Devices(self.driver, self.links, netns=self._netns, gap=self._gap)
             stack.callback(self._devices.close)
+            self._virtual = VirtualDevices(self.driver, self.links, self._netns)
             self._exit = stack.pop_all()
         return self
 
@@ -90,7 +96,10 @@ class Node:
                 group.close()
             for router in tuple(self._members):
                 self._members.pop(router).close()
-            self._exit.close()
+            try:
+                await see_through(self._virtual.aclose())
+            finally:
+                self._exit.close()
 
     @property
     def routers(self) -> tuple[VirtualRouter, ...]:
@@ -132,6 +141,7 @@ class Node:
         peers: Iterable[str | IPAddress] = (),
         check_source: bool = True,
         source: str | IPAddress | None = None,
+        virtual_mac: bool = False,
         announce: AnnouncePolicy | None = None,
         foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
         name: str | None = None,
@@ -152,6 +162,10 @@ class Node:
             peers: Unicast peers; multicast when empty.
             check_source: Whether to listen to `peers` only; turned off, anybody who can reach us can take over.
             source: The address to send from, which must be on the interface; its primary address when None.
+            virtual_mac: Whether the addresses live at the virtual router's MAC address (RFC 9568 section 7.3), on a
+                device of its own (a macvlan, called like `vrrp4-51-6ac38`) instead of `interface`. Multicast
+                advertisements and announcements leave from that MAC address, and ARP and Neighbor Discovery tell it.
+                The interface gets arp_ignore 1 and arp_announce 2 for as long.
             announce: How often to announce the addresses.
             foreign_deletion: What to do when somebody else removes one of the addresses.
             name: What logs, snapshots and notifiers call it; `eth0/51` when None.
@@ -162,6 +176,7 @@ class Node:
         Raises:
             ConfigError: An argument is wrong, or an interface does not exist; nothing has changed then.
             PermissionError: CAP_NET_RAW or CAP_NET_ADMIN is missing; the text says which.
+            KernelError: The interface cannot carry a virtual MAC address, say because it is a bridge's port.
         """
         placed = tuple(placements)
         unicast = tuple(parse_address("peers", peer) for peer in peers)
@@ -176,17 +191,26 @@ class Node:
             undo.callback(self._devices.release_virtual, virtual)
             link = self._devices.claim_link(interface, config.family, fixed)
             undo.callback(self._devices.release_link, link)
-            port = link.port(config.vrid, unicast, check_source=check_source)
-            manager = NetlinkAddressManager(self._keeper, interface, placed, foreign_deletion=foreign_deletion)
+            plan = self._virtual.plan(interface, config.vrid, config.family)
+            home = plan.name if virtual_mac else interface
+            if virtual_mac:
+                self._virtual.check(plan, config.all_addresses)
+            port = link.port(config.vrid, unicast, check_source=check_source, mac=plan.mac if virtual_mac else None)
+            manager = NetlinkAddressManager(self._keeper, home, placed, foreign_deletion=foreign_deletion)
             undo.callback(manager.close)
             await manager.sweep(config.all_addresses)
-            device_of = {placement.address: placement.device or interface for placement in placed}
+            own = None
+            if virtual_mac:
+                own = await self._open_device(plan, port, config, undo)
+            else:
+                await self._virtual.sweep(plan)
+            device_of = {placement.address: placement.device or home for placement in placed}
             router = VirtualRouter(
                 config,
                 transport=port,
-                addresses=manager,
+                addresses=manager if own is None else VirtualAddressManager(own, manager),
                 announcer=RouterAnnouncer(
-                    lambda address: self._devices.announcer(device_of.get(address, interface)),
+                    lambda address: self._devices.announcer(device_of.get(address, home)),
                     announce or AnnouncePolicy(),
                 ),
                 driver=self.driver,
@@ -196,11 +220,26 @@ class Node:
                 group=group,
             )
             manager.on_yield = partial(router.post, SteppedDown())
-            member = Member(router, link, frozenset(devices), undo.pop_all().close)
+            member = Member(router, link, frozenset(devices), undo.pop_all().close, own)
+        if own is not None:
+            own.on_change = partial(self._devices.review, member)
         self._members[router] = member
         self._devices.follow(member)
         router.start()
         return router
+
+    async def _open_device(self, plan: Plan, port: LinkPort, config: ElectionConfig, undo: ExitStack) -> VirtualDevice:
+        """Make the device of a virtual router, and let the router hear on it what comes from its own MAC address."""
+        # What an earlier run without a virtual MAC address has left is on the interface itself.
+        await self._keeper.sweep((plan.interface, Placement(address=address)) for address in config.all_addresses)
+        device = await self._virtual.open(plan)
+        undo.callback(device.close)
+        self._devices.claim(plan.name)
+        undo.callback(self._devices.release, plan.name)
+        link = self._devices.claim_link(plan.name, config.family, None, only_from=plan.mac)
+        undo.callback(self._devices.release_link, link)
+        port.hear_on(link)
+        return device
 
     async def add_dual_stack(  # noqa: PLR0913 - keywords with the usual case as default
         self,
@@ -210,6 +249,7 @@ class Node:
         placements: Iterable[Placement] = (),
         peers: Iterable[str | IPAddress] = (),
         check_source: bool = True,
+        virtual_mac: bool = False,
         announce: AnnouncePolicy | None = None,
         foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
         name: str | None = None,
@@ -226,6 +266,7 @@ class Node:
             placements: As for `add_router()`, of both families.
             peers: As for `add_router()`, of both families.
             check_source: As for `add_router()`.
+            virtual_mac: As for `add_router()`, with a device for each family.
             announce: As for `add_router()`.
             foreign_deletion: As for `add_router()`.
             name: What logs and notifiers call the group; `eth0/51` when None.
@@ -248,6 +289,7 @@ class Node:
                     placements=[one for one in placed if one.address in config.all_addresses],
                     peers=[peer for peer in spoken_to if family_of(peer) is config.family],
                     check_source=check_source,
+                    virtual_mac=virtual_mac,
                     announce=announce,
                     foreign_deletion=foreign_deletion,
                     name=f"{group.name}/{config.family.name.lower()}",
@@ -269,6 +311,7 @@ class Node:
             if member is not None:
                 self._devices.unfollow(member)
                 member.close()
+            await see_through(self._virtual.settled())
 
     async def remove_group(self, group: RouterGroup) -> None:
         """Close a sync group and its members: all resign, release, forget. Notifiers hear that they are deleted."""
@@ -304,6 +347,7 @@ async def open_router(  # noqa: PLR0913 - keywords with the usual case as defaul
     peers: Iterable[str | IPAddress] = (),
     check_source: bool = True,
     source: str | IPAddress | None = None,
+    virtual_mac: bool = False,
     announce: AnnouncePolicy | None = None,
     foreign_deletion: ForeignDeletion = ForeignDeletion.RESTORE,
     lease: float | None = 30.0,
@@ -332,6 +376,7 @@ async def open_router(  # noqa: PLR0913 - keywords with the usual case as defaul
             peers=peers,
             check_source=check_source,
             source=source,
+            virtual_mac=virtual_mac,
             announce=announce,
             foreign_deletion=foreign_deletion,
             name=name,

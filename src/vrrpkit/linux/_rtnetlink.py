@@ -43,7 +43,8 @@ RTM_GETADDR: Final = 22
 RTNL_GROUPS: Final = (1, 5, 9)  # RTNLGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR
 
 # linux/if_link.h, linux/if_addr.h
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_WIRELESS, _IFLA_LINKINFO, _IFLA_EXT_MASK = 1, 3, 5, 11, 18, 29
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_WIRELESS, _IFLA_LINKINFO = 1, 3, 5, 11, 18
+_IFLA_GROUP, _IFLA_EXT_MASK = 27, 29
 _IFLA_INFO_KIND: Final = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_BROADCAST, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 3, 4, 6, 8, 11
 _IFA_F_SECONDARY: Final = 0x01  # of IPv6: temporary
@@ -87,6 +88,7 @@ class LinkFact:
         mac: Its Ethernet address; all zero without one.
         kind: `veth`, `macvlan` and so on; empty for hardware.
         parent: The index of the link below, as of a macvlan or a VLAN; 0 for none.
+        group: The group it was put in, as of `ip link set group`; 0 unless somebody has.
     """
 
     index: int
@@ -95,6 +97,7 @@ class LinkFact:
     mac: MACAddress
     kind: str
     parent: int
+    group: int = 0
 
 
 @value
@@ -155,14 +158,14 @@ def decode_link(payload: bytes) -> LinkFact | None:
     if family != socket.AF_UNSPEC or name is None or _IFLA_WIRELESS in found:
         return None
     mac = found.get(_IFLA_ADDRESS, b"")
-    parent = found.get(_IFLA_LINK, b"")
     return LinkFact(
         index,
         _text(name),
         flags & (_IFF_UP | _IFF_RUNNING) == _IFF_UP | _IFF_RUNNING,
         MACAddress(mac) if len(mac) == len(NO_MAC) else NO_MAC,
         _text(attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")),
-        _U32.unpack(parent)[0] if len(parent) == _U32.size else 0,
+        _number(found.get(_IFLA_LINK, b"")),
+        _number(found.get(_IFLA_GROUP, b"")),
     )
 
 
@@ -241,6 +244,10 @@ def link_query(name: str | None = None) -> bytes:
         parts.append(attribute(_IFLA_IFNAME, name.encode() + b"\0"))
     parts.append(attribute(_IFLA_EXT_MASK, _U32.pack(_RTEXT_FILTER_SKIP_STATS)))
     return b"".join(parts)
+
+
+def _number(content: bytes) -> int:
+    return int(_U32.unpack(content)[0]) if len(content) == _U32.size else 0
 
 
 def _text(content: bytes) -> str:

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Collection
 from typing import Final, TypeAlias
 
-from vrrpkit.addresses import VRRP_PROTOCOL, Family, IPAddress, vrrp_group
+from vrrpkit.addresses import VRRP_PROTOCOL, Family, IPAddress, MACAddress, vrrp_group
 
-__all__ = ["join_group", "open_receiver", "open_sender", "set_vrids"]
+__all__ = ["join_group", "open_framer", "open_receiver", "open_sender", "set_vrids"]
 
 # Not in Python's socket module: linux/in.h, linux/in6.h, asm-generic/socket.h.
 _IP_MULTICAST_ALL: Final = 49
@@ -29,6 +29,9 @@ SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 _Instruction: TypeAlias = tuple[int, int, int, int]
 _REJECT: Final[_Instruction] = (0x06, 0, 0, 0)
 _ACCEPT: Final[_Instruction] = (0x06, 0, 0, 0xFFFF)
+
+# Where the Ethernet header begins: SKF_LL_OFF of linux/filter.h; its octet 6 begins the source.
+_SOURCE_MAC: Final = 0xFFE00000 + 6
 
 # A = octet 1 of the message. IPv4 raw sockets begin with the IP header, X octets long; IPv6 ones behind it.
 _LOAD_VRID: Final[dict[Family, list[_Instruction]]] = {
@@ -93,6 +96,22 @@ def open_sender(interface: str, index: int, source: IPAddress) -> socket.socket:
     return sender
 
 
+def open_framer(interface: str) -> socket.socket:
+    """A socket that sends whole Ethernet frames from an interface, and receives nothing.
+
+    Raises:
+        PermissionError: Without CAP_NET_RAW.
+    """
+    framer = raw_socket(socket.AF_PACKET, 0)
+    try:
+        framer.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _SEND_PRIORITY)
+        framer.bind((interface, 0))
+    except OSError:
+        framer.close()
+        raise
+    return framer
+
+
 def socket_address(address: IPAddress, index: int) -> SocketAddress:
     """An address as the socket module wants it."""
     if address.version == 4:
@@ -109,15 +128,32 @@ def join_group(receiver: socket.socket, index: int, family: Family) -> None:
         receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + struct.pack("=i", index))
 
 
-def set_vrids(receiver: socket.socket, family: Family, vrids: Collection[int] | None) -> None:
-    """Keep other virtual routers' messages out of the process; None lets everything in."""
-    program: list[_Instruction] = []
+def set_vrids(
+    receiver: socket.socket, family: Family, vrids: Collection[int] | None, mac: MACAddress | None = None
+) -> None:
+    """Keep other virtual routers' messages out of the process; None lets everything in.
+
+    With a MAC address, only what was sent from there.
+    """
+    program: list[_Instruction] = [] if mac is None else _only_from(mac)
     if vrids is not None:
         program += _LOAD_VRID[family]
         last = len(vrids) - 1
         program += [(0x15, last - place + 1, 0, vrid) for place, vrid in enumerate(sorted(vrids))]
         program.append(_REJECT)
     _attach(receiver, [*program, _ACCEPT])
+
+
+def _only_from(mac: MACAddress) -> list[_Instruction]:
+    first, rest = int.from_bytes(mac[:4], "big"), int.from_bytes(mac[4:], "big")
+    return [
+        (0x20, 0, 0, _SOURCE_MAC),
+        (0x15, 1, 0, first),
+        _REJECT,
+        (0x28, 0, 0, _SOURCE_MAC + 4),
+        (0x15, 1, 0, rest),
+        _REJECT,
+    ]
 
 
 def _raw_socket(interface: str, family: Family) -> socket.socket:
