@@ -98,13 +98,16 @@ def says(*answers: bytes) -> Serve:
 
 
 def hangs_up_after(*answers: bytes) -> Serve:
-    """The same, but closes after the last."""
+    """The same, but says no more after the last; what comes then is read, or the kernel would reset the connection."""
 
     def serve(connection: socket.socket, made: Server) -> None:
         for number, answer in enumerate(answers):
             if number:
                 made.heard += connection.recv(4096)
             connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
 
     return serve
 

@@ -16,8 +16,7 @@ from tempfile import mkdtemp
 def uncover(folder: str) -> None:
     """Take this Python and its modules out, empty what hides them, and put them back."""
     wanted = {Path(path).resolve() for path in (sys.base_prefix, sys.prefix, *sys.path) if path and Path(path).is_dir()}
-    outermost = sorted(path for path in wanted if not wanted & set(path.parents))
-    kept = {path: mkdtemp(dir=folder) for path in outermost if _hiding(path) is not None}
+    kept = {path: mkdtemp(dir=folder) for path in sorted(wanted) if _hiding(path) is not None}
     for path, place in kept.items():
         _mount("--bind", str(path), place)
     for path, place in kept.items():
