@@ -106,6 +106,7 @@ for _module, _names in EXPORTS.items():
 # What only other parts of the package call: it takes and returns what is not public.
 INTERNAL = {
     "AddressKeeper": frozenset({"use", "hold", "install", "release", "abandon", "sweep"}),
+    "LinkWatcher": frozenset({"link", "links"}),
     "ProcessTracker": frozenset({"scanned", "changed"}),
     "RouterGroup": frozenset({"admit", "dismiss", "post_of", "review"}),
 }
